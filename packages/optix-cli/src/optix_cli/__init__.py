@@ -1,0 +1,7 @@
+"""The optix command: train, evaluate and report."""
+
+from importlib.metadata import version
+
+__all__ = ["__version__"]
+
+__version__ = version("optix-cli")
