@@ -1,0 +1,143 @@
+"""What an agent or a pipeline may be able to do beyond its contract, each a protocol of its own.
+
+A component asks with `supports(agent, ActsInBatch)`, never by name; everything works without.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optix_core.domain import Domain
+
+P = TypeVar("P")
+
+
+@runtime_checkable
+class ActsInBatch(Protocol):
+    """Acts on many observations in one call."""
+
+    def act_batch(self, observations: NDArray[Any]) -> Any:
+        """Choose actions [B, ...] for observations [B, ...], as `act` would one by one."""
+        ...
+
+
+@runtime_checkable
+class ActsGreedily(Protocol):
+    """Acts without exploration noise."""
+
+    def act_greedy(self, observation: Any) -> Any:
+        """Choose the action held best; the agent's state, its generator included, stays."""
+        ...
+
+
+@runtime_checkable
+class ActsGreedilyInBatch(Protocol):
+    """Acts without exploration noise on many observations in one call."""
+
+    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
+        """Choose actions [B, ...] for observations [B, ...], as `act_greedy` would one by one."""
+        ...
+
+
+@runtime_checkable
+class HasActionDistribution(Protocol):
+    """Gives the distribution that `act` samples from."""
+
+    def action_distribution(
+        self, observations: NDArray[Any]
+    ) -> NDArray[np.floating[Any]] | tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+        """Return probabilities [B, K] of discrete actions, or (mean, std), each [B, A]."""
+        ...
+
+
+@runtime_checkable
+class StackedPolicy(Protocol):
+    """Several policies of one structure, run as one."""
+
+    def forward(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return every member's actions [M, B, ...] for observations [B, ...]."""
+        ...
+
+    def refresh(self, index: int, member: Any) -> None:
+        """Copy the weights of one member that learned into row `index`."""
+        ...
+
+
+@runtime_checkable
+class Stackable(Protocol):
+    """Can be run as one with structurally equal agents."""
+
+    def stack(self, members: Sequence[Any]) -> StackedPolicy:
+        """Stack members, self among them; raises ContractViolationError if they differ."""
+        ...
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """Can be resumed bit for bit."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what weights do not hold (generators, replay, counters): nested dicts and lists
+        of NumPy arrays and JSON scalars."""  # noqa: D205, D209
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        ...
+
+
+@runtime_checkable
+class DeclaresHyperparams(Protocol):
+    """Says which hyperparameters may be tuned, and within what."""
+
+    def hyperparam_space(self) -> Mapping[str, Domain]:
+        """Return the domain of each tunable hyperparameter."""
+        ...
+
+
+@runtime_checkable
+class Seedable(Protocol):
+    """A pipeline whose environment can be seeded."""
+
+    def seed(self, seed: int) -> None:
+        """Drop the episode in progress; the next window starts with a reset on this seed."""
+        ...
+
+
+@runtime_checkable
+class ValidatesOnSeeds(Protocol):
+    """A pipeline that can play held-out windows on a fixed list of seeds."""
+
+    def validate_on(self, seed: int) -> None:
+        """Play validation from here on: greedily where the agent can, leaving no trace in it, each
+        window from resets on seeds drawn once from this one."""  # noqa: D205, D209
+        ...
+
+
+_TIED_TO_ACT = frozenset(
+    {"act_batch", "act_greedy", "act_greedy_batch", "action_distribution", "stack"}
+)
+
+
+def supports(component: object, ability: type[P]) -> TypeGuard[P]:
+    """Whether a component has an ability that can be trusted.
+
+    A method that stands for `act` counts only where the class that defines it is, or derives from,
+    the class that defines `act`: a subclass that overrides `act` alone must not inherit a fast path
+    for the old one.
+    """
+    if not isinstance(component, ability):
+        return False
+    kind = type(component)
+    acting = _definer(kind, "act")
+    if acting is None:
+        return True
+    tied = _TIED_TO_ACT.intersection(vars(ability))
+    definers = (_definer(kind, name) for name in tied)
+    return all(definer is not None and issubclass(definer, acting) for definer in definers)
+
+
+def _definer(kind: type, name: str) -> type | None:
+    return next((base for base in kind.__mro__ if name in vars(base)), None)
