@@ -47,7 +47,10 @@ class HasActionDistribution(Protocol):
 
     def action_distribution(
         self, observations: NDArray[Any]
-    ) -> NDArray[np.floating[Any]] | tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    ) -> (
+        NDArray[np.floating[Any]]
+        | tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
+    ):
         """Return probabilities [B, K] of discrete actions, or (mean, std), each [B, A]."""
         ...
 
@@ -80,7 +83,7 @@ class HasState(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what weights do not hold (generators, replay, counters): nested dicts and lists
-        of NumPy arrays and JSON scalars."""  # noqa: D205, D209
+        of NumPy arrays and JSON scalars."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -112,7 +115,7 @@ class ValidatesOnSeeds(Protocol):
 
     def validate_on(self, seed: int) -> None:
         """Play validation from here on: greedily where the agent can, leaving no trace in it, each
-        window from resets on seeds drawn once from this one."""  # noqa: D205, D209
+        window from resets on seeds drawn once from this one."""
         ...
 
 
@@ -136,7 +139,9 @@ def supports(component: object, ability: type[P]) -> TypeGuard[P]:
         return True
     tied = _TIED_TO_ACT.intersection(vars(ability))
     definers = (_definer(kind, name) for name in tied)
-    return all(definer is not None and issubclass(definer, acting) for definer in definers)
+    return all(
+        definer is not None and issubclass(definer, acting) for definer in definers
+    )
 
 
 def _definer(kind: type, name: str) -> type | None:

@@ -19,7 +19,9 @@ class BaseEvaluator:
     without evidence.
     """
 
-    def score(self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]) -> EvalMetrics:
+    def score(
+        self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]
+    ) -> EvalMetrics:
         """Score a training window.
 
         Args:
@@ -50,7 +52,9 @@ class BaseEvaluator:
         metrics: dict[str, MetricValue] = {
             name: value for name, value in train.metrics.items() if name not in evidence
         }
-        metrics.update({name: value for name, value in evidence.items() if value is not None})
+        metrics.update(
+            {name: value for name, value in evidence.items() if value is not None}
+        )
         metrics["train_score"] = train.primary_score
         metrics["val_score"] = val.primary_score
         metrics["generalization_gap"] = train.primary_score - val.primary_score
@@ -65,7 +69,11 @@ def numeric_diagnostics(diagnostics: Mapping[str, Any]) -> dict[str, MetricValue
     """Pick what is one number out of a `learn` result; NumPy and 0-d arrays become Python's."""
     numbers: dict[str, MetricValue] = {}
     for name, value in diagnostics.items():
-        plain = value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
+        plain = (
+            value.item()
+            if isinstance(value, np.generic | np.ndarray) and value.size == 1
+            else value
+        )
         if isinstance(plain, int | float):
             numbers[name] = plain
     return numbers
@@ -77,7 +85,9 @@ def _score_window(
     if window.metadata.get("unit") == "window":
         return window.total_reward, {**metrics, "unit": "window"}
     returns = window.returns_since_decision
-    mean, standard_error = mean_and_se(window.episode_returns if returns is None else returns)
+    mean, standard_error = mean_and_se(
+        window.episode_returns if returns is None else returns
+    )
     count = len(window.episode_returns if returns is None else returns)
     return mean, {**metrics, "n_episodes": count, "score_se": standard_error}
 
@@ -87,4 +97,6 @@ def mean_and_se(returns: FloatArray) -> tuple[float, float]:
     n = len(returns)
     if n == 0:
         return math.nan, math.nan
-    return float(np.mean(returns)), float(np.std(returns, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    return float(np.mean(returns)), float(
+        np.std(returns, ddof=1) / math.sqrt(n)
+    ) if n > 1 else math.nan

@@ -66,7 +66,11 @@ class EpisodeData:
         if self.valid is not None:
             put(self, "valid", np.asarray(self.valid, dtype=np.bool_))
         if self.returns_before is not None:
-            put(self, "returns_before", np.asarray(self.returns_before, dtype=np.float64))
+            put(
+                self,
+                "returns_before",
+                np.asarray(self.returns_before, dtype=np.float64),
+            )
         self._check_shapes()
 
     @property
@@ -82,7 +86,11 @@ class EpisodeData:
     @property
     def length(self) -> int:
         """Number of steps: valid rows of all environments."""
-        return self.rewards.size if self.valid is None else int(np.count_nonzero(self.valid))
+        return (
+            self.rewards.size
+            if self.valid is None
+            else int(np.count_nonzero(self.valid))
+        )
 
     @property
     def total_reward(self) -> float:
@@ -113,20 +121,34 @@ class EpisodeData:
 
     def _split_returns(self) -> tuple[FloatArray, FloatArray]:
         rewards, ends = self._valid_rewards(), self._columns(self.dones)
-        running = np.zeros(self.num_envs) if self.returns_before is None else self.returns_before
+        running = (
+            np.zeros(self.num_envs)
+            if self.returns_before is None
+            else self.returns_before
+        )
         ended: list[tuple[int, int, float]] = []
         after = np.empty(self.num_envs)
         for env in range(self.num_envs):
             start, carried = 0, float(running[env])
             for row in np.flatnonzero(ends[:, env]):
-                ended.append((int(row), env, carried + float(rewards[start : row + 1, env].sum())))
+                ended.append(
+                    (
+                        int(row),
+                        env,
+                        carried + float(rewards[start : row + 1, env].sum()),
+                    )
+                )
                 start, carried = int(row) + 1, 0.0
             after[env] = carried + rewards[start:, env].sum()
         ended.sort(key=lambda end: end[:2])
         return np.array([value for _, _, value in ended], dtype=np.float64), after
 
     def _valid_rewards(self) -> FloatArray:
-        rewards = self.rewards if self.valid is None else np.where(self.valid, self.rewards, 0.0)
+        rewards = (
+            self.rewards
+            if self.valid is None
+            else np.where(self.valid, self.rewards, 0.0)
+        )
         return self._columns(rewards)
 
     def _columns(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
@@ -138,7 +160,11 @@ class EpisodeData:
             raise ContractViolationError(
                 f"rewards must have shape [T] or [T, N], got {shape}; put time first"
             )
-        flags = {"terminated": self.terminated, "truncated": self.truncated, "valid": self.valid}
+        flags = {
+            "terminated": self.terminated,
+            "truncated": self.truncated,
+            "valid": self.valid,
+        }
         for name, array in flags.items():
             if array is not None and array.shape != shape:
                 raise ContractViolationError(
@@ -154,7 +180,9 @@ class EpisodeData:
                 raise ContractViolationError(
                     f"{name} must begin with the shape of rewards {shape}, got {array.shape}"
                 )
-        if self.returns_before is not None and self.returns_before.shape != (self.num_envs,):
+        if self.returns_before is not None and self.returns_before.shape != (
+            self.num_envs,
+        ):
             raise ContractViolationError(
                 f"returns_before must have shape [{self.num_envs}], got {self.returns_before.shape}"
             )

@@ -1,0 +1,94 @@
+"""Calls the hooks of callbacks, and keeps their exceptions from ending a run."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optix_core.decisions import CallbackDecision, NextRound, Stop
+from optix_core.errors import ContractViolationError, OptixError
+from optix_core.loop_callback import LoopCallback, LoopHandle
+
+logger = logging.getLogger(__name__)
+
+MAX_FAILURES_IN_A_ROW = 3
+"""A callback that raised this often without a success in between is disabled."""
+
+
+class CallbackDispatcher:
+    """Calls each hook of each callback, in the order given.
+
+    An exception is logged with its traceback and counted; three in a row disable the callback.
+    Errors of Optix's own types end the run, and so do KeyboardInterrupt and SystemExit.
+
+    Raises:
+        ContractViolationError: if a callback is not a LoopCallback.
+    """
+
+    def __init__(self, callbacks: Sequence[LoopCallback]) -> None:
+        """Take the callbacks of a run."""
+        for callback in callbacks:
+            if not isinstance(callback, LoopCallback):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ContractViolationError(
+                    f"a callback must derive from LoopCallback, got {type(callback).__name__}"
+                )
+        self._seats = [_Seat(callback) for callback in callbacks]
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """How often each callback raised, by its class name; only those that did."""
+        errors: dict[str, int] = {}
+        for seat in self._seats:
+            if seat.failures:
+                errors[seat.name] = errors.get(seat.name, 0) + seat.failures
+        return errors
+
+    def bind(self, loop: LoopHandle) -> None:
+        """Hand every callback the loop."""
+        for seat in self._seats:
+            seat.call(seat.callback.bind, loop)
+
+    def notify(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of every callback with positional arguments."""
+        for seat in self._seats:
+            seat.call(getattr(seat.callback, hook), *arguments)
+
+    def ask_dormant(self, window_id: int) -> list[CallbackDecision]:
+        """Call `on_dormant` of every callback; returns what they decided, in their order."""
+        answers = [
+            seat.call(seat.callback.on_dormant, window_id) for seat in self._seats
+        ]
+        # What a callback returns that is no decision is its own affair: most hooks return None.
+        return [answer for answer in answers if isinstance(answer, NextRound | Stop)]
+
+
+class _Seat:
+    def __init__(self, callback: LoopCallback) -> None:
+        self.callback = callback
+        self.name = type(callback).__name__
+        self.failures = 0
+        self._in_a_row = 0
+
+    def call(self, hook: Callable[..., Any], *arguments: Any) -> Any:
+        if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
+            return None
+        try:
+            answer = hook(*arguments)
+        except OptixError:
+            raise
+        except Exception:  # noqa: BLE001 - user code; the outcome is documented above
+            self._note_failure(hook)
+            return None
+        self._in_a_row = 0
+        return answer
+
+    def _note_failure(self, hook: Callable[..., Any]) -> None:
+        self.failures += 1
+        self._in_a_row += 1
+        name = getattr(hook, "__name__", "a hook")
+        logger.exception("%s of callback %s raised; the run goes on", name, self.name)
+        if self._in_a_row == MAX_FAILURES_IN_A_ROW:
+            logger.warning(
+                "callback %s raised %d times in a row and is disabled for the rest of this run",
+                self.name,
+                self._in_a_row,
+            )

@@ -1,0 +1,36 @@
+"""What a training loop is made of."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optix_core.backoff_scheduler import SchedulerSettings
+from optix_core.base_agent import BaseAgent
+from optix_core.base_pipeline import BasePipeline
+from optix_core.callback_dispatcher import CallbackDispatcher
+from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.run_directory import RunDirectory
+from optix_core.seeds import SeedPlan
+from optix_core.tuning_seat import TuningSeat
+from optix_core.window_judge import WindowJudge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopParts:
+    """What a loop is made of."""
+
+    agent: BaseAgent
+    pipeline: BasePipeline
+    val_pipeline: BasePipeline | None
+    judge: WindowJudge
+    tuning: TuningSeat
+    callbacks: CallbackDispatcher
+    directory: RunDirectory
+    registry: CheckpointRegistry
+    seeds: SeedPlan
+    scheduler_settings: SchedulerSettings
+    improvement_margin: float
+    max_windows: int | None
+    asked: Mapping[str, Mapping[str, Any]]
+    clock: Callable[[], float] = time.time

@@ -1,0 +1,42 @@
+"""The evaluations of a run, in bounded memory."""
+
+from collections.abc import Sequence
+from typing import overload
+
+from optix_core.eval_metrics import EvalMetrics
+
+CAPACITY = 4096
+"""Evaluations kept before every second one is dropped."""
+
+
+class MetricsHistory(Sequence[EvalMetrics]):
+    """Evaluations, oldest first. Beyond `CAPACITY` every second one goes; first and last stay."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._evaluations: list[EvalMetrics] = []
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How many evaluations there were, the dropped ones included."""
+        return self._count
+
+    def append(self, metrics: EvalMetrics) -> None:
+        """Add the newest evaluation."""
+        self._evaluations.append(metrics)
+        self._count += 1
+        if len(self._evaluations) > CAPACITY:
+            self._evaluations = self._evaluations[::2]
+
+    def __len__(self) -> int:
+        """Return how many are kept."""
+        return len(self._evaluations)
+
+    @overload
+    def __getitem__(self, index: int) -> EvalMetrics: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EvalMetrics]: ...
+    def __getitem__(self, index: int | slice) -> EvalMetrics | list[EvalMetrics]:
+        """Return a kept evaluation, or a list of them."""
+        return self._evaluations[index]

@@ -1,0 +1,201 @@
+"""The face of the loop: an agent and a pipeline in, a trained agent and a report out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from optix_core.backoff_scheduler import SchedulerSettings
+from optix_core.base_agent import BaseAgent
+from optix_core.base_evaluator import BaseEvaluator
+from optix_core.base_optimizer import BaseOptimizer
+from optix_core.base_pipeline import BasePipeline
+from optix_core.callback_dispatcher import CallbackDispatcher
+from optix_core.errors import ConfigurationError, ContractViolationError
+from optix_core.evaluators import ReturnEvaluator
+from optix_core.loop_callback import LoopCallback
+from optix_core.loop_controller import LoopController
+from optix_core.loop_parts import LoopParts
+from optix_core.loop_state import LoopState
+from optix_core.policy_snapshot import PolicySnapshot
+from optix_core.run_directory import RunDirectory
+from optix_core.run_report import RunReport
+from optix_core.seeds import SeedPlan
+from optix_core.tuning_seat import TuningSeat
+from optix_core.window_judge import WindowJudge
+
+
+@final
+class RLOptimizer:
+    """Trains an agent until it has converged, and hands back the best policy.
+
+    Args of the constructor:
+        agent: what learns; after `run` it holds the best policy of the run.
+        pipeline: where training windows come from.
+        val_pipeline: held-out windows; where given, their score drives every decision.
+        evaluator: makes scores; default `ReturnEvaluator`.
+        optimizer: tunes hyperparameters. Default: `BackoffOptimizer` where the scores carry no
+            evidence (`n_episodes`, `score_se`), nothing where they do.
+        checkpoint_dir: the run directory: journal, snapshots, settings.
+        max_snapshots: how many snapshots to keep in it.
+        rollback_on_degradation: restore the best policy when the score degrades.
+        improvement_margin: by how much a score must exceed the best, in units of the score.
+        max_episodes: collect exactly this many windows at most; None for no limit.
+        base_interval: windows between evaluations while ACTIVE.
+        backoff_factor: growth of that interval at each evaluation without improvement on a
+            plateau; ≥ 1.
+        max_interval_episodes: longest interval in windows.
+        plateau_threshold: evaluations in a row without improvement until COOLING.
+        dormant_threshold: the same until DORMANT; ≥ plateau_threshold.
+        degradation_threshold: a score below best − |best|·(1 − threshold) is degraded; in [0, 1].
+        callbacks: hear of what happens.
+        seed: what every random stream of the run is drawn from; None draws one and records it.
+        watchdog: go on acting after DORMANT, and train again when the score degrades.
+        degradation_patience: degraded evaluations in a row that make a degradation.
+
+    Raises:
+        ConfigurationError: if a value is out of range.
+        ContractViolationError: if a part does not keep its contract.
+    """
+
+    def __init__(
+        self,
+        agent: BaseAgent,
+        pipeline: BasePipeline,
+        *,
+        val_pipeline: BasePipeline | None = None,
+        evaluator: BaseEvaluator | None = None,
+        optimizer: BaseOptimizer | None = None,
+        checkpoint_dir: str | Path = "./checkpoints",
+        max_snapshots: int = 10,
+        rollback_on_degradation: bool = False,
+        improvement_margin: float = 0.0,
+        max_episodes: int | None = None,
+        base_interval: int = 1,
+        backoff_factor: float = 2.0,
+        max_interval_episodes: int = 100,
+        plateau_threshold: int = 5,
+        dormant_threshold: int = 20,
+        degradation_threshold: float = 0.95,
+        callbacks: Sequence[LoopCallback] = (),
+        seed: int | None = None,
+        watchdog: bool = False,
+        degradation_patience: int = 1,
+    ) -> None:
+        _expect("agent", agent, BaseAgent)
+        _expect("pipeline", pipeline, BasePipeline)
+        if val_pipeline is not None:
+            _expect("val_pipeline", val_pipeline, BasePipeline)
+        if evaluator is not None:
+            _expect("evaluator", evaluator, BaseEvaluator)
+        if optimizer is not None:
+            _expect("optimizer", optimizer, BaseOptimizer)
+        if not improvement_margin >= 0.0:
+            raise ConfigurationError(
+                f"improvement_margin cannot be negative, got {improvement_margin}"
+            )
+        if max_episodes is not None and max_episodes < 1:
+            raise ConfigurationError(
+                f"max_episodes must be at least 1, got {max_episodes}; None sets no limit"
+            )
+        self._agent = agent
+        self._pipeline = pipeline
+        self._val_pipeline = val_pipeline
+        self._evaluator = evaluator or ReturnEvaluator()
+        self._tuner = optimizer
+        self._directory = RunDirectory(checkpoint_dir)
+        self._max_snapshots = max_snapshots
+        self._improvement_margin = improvement_margin
+        self._max_windows = max_episodes
+        self._settings = SchedulerSettings(
+            base_interval=base_interval,
+            backoff_factor=backoff_factor,
+            max_interval_episodes=max_interval_episodes,
+            plateau_threshold=plateau_threshold,
+            dormant_threshold=dormant_threshold,
+            degradation_threshold=degradation_threshold,
+            degradation_patience=degradation_patience,
+            rollback_on_degradation=rollback_on_degradation,
+            watchdog=watchdog,
+        )
+        self._callbacks = tuple(callbacks)
+        CallbackDispatcher(self._callbacks)
+        self._seeds = SeedPlan.from_optional(seed)
+        self._annotations: dict[str, Mapping[str, Any]] = {}
+        self._registry = self._directory.registry(max_snapshots)
+        self._loop: LoopController | None = None
+
+    @property
+    def state(self) -> LoopState:
+        """State of the loop; ACTIVE before the run."""
+        return LoopState.ACTIVE if self._loop is None else self._loop.state
+
+    @property
+    def best_snapshot(self) -> PolicySnapshot | None:
+        """The best policy of the run so far."""
+        return None if self._loop is None else self._loop.best_snapshot
+
+    def annotate(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write these sections beside the settings into `run.toml`, from the next run on."""
+        self._annotations.update(sections)
+
+    def stop(self) -> None:
+        """End the run after the window in progress; no effect outside of `run`."""
+        if self._loop is not None:
+            self._loop.stop()
+
+    def run(self) -> RunReport:
+        """Train until the run ends by itself, is stopped, or fails.
+
+        A second call begins a new run in the same directory, with the agent as it is then.
+
+        Raises:
+            CheckpointLockedError: if another process is running in this directory.
+            Exception: what agent, environment or evaluator raised, as it was raised.
+        """
+        drought_limit = max(5, self._settings.dormant_threshold)
+        self._loop = LoopController(
+            LoopParts(
+                agent=self._agent,
+                pipeline=self._pipeline,
+                val_pipeline=self._val_pipeline,
+                judge=WindowJudge(self._evaluator, self._val_pipeline, drought_limit),
+                tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
+                callbacks=CallbackDispatcher(self._callbacks),
+                directory=self._directory,
+                registry=self._registry,
+                seeds=self._seeds,
+                scheduler_settings=self._settings,
+                improvement_margin=self._improvement_margin,
+                max_windows=self._max_windows,
+                asked=self._asked(),
+            )
+        )
+        return self._loop.run()
+
+    def _asked(self) -> dict[str, Mapping[str, Any]]:
+        settings = {
+            name: getattr(self._settings, name) for name in self._settings.__slots__
+        }
+        val = self._val_pipeline
+        parts = {
+            "seed": self._seeds.seed,
+            "agent": type(self._agent).__name__,
+            "pipeline": type(self._pipeline).__name__,
+            "val_pipeline": None if val is None else type(val).__name__,
+            "evaluator": type(self._evaluator).__name__,
+            "optimizer": None if self._tuner is None else type(self._tuner).__name__,
+        }
+        loop = {
+            **settings,
+            "improvement_margin": self._improvement_margin,
+            "max_episodes": self._max_windows,
+            "max_snapshots": self._max_snapshots,
+        }
+        return {"run": parts, "loop": loop, **self._annotations}
+
+
+def _expect(name: str, part: object, contract: type) -> None:
+    if not isinstance(part, contract):
+        raise ContractViolationError(
+            f"{name} must derive from {contract.__name__}, got {type(part).__name__}"
+        )

@@ -1,0 +1,109 @@
+"""What a run hands back beside the policy: why it ended, what it reached, at what cost."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optix_core.decisions import StopReason
+from optix_core.loop_state import LoopState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """The outcome of a run."""
+
+    run_id: int
+    """Number of the run within its directory."""
+    seed: int
+    """What every stream of the run was drawn from."""
+    stop_reason: StopReason
+    """Why it ended."""
+    detail: str
+    """The reason in a sentence."""
+    state: LoopState
+    """State of the loop at the end."""
+    windows: int
+    """Windows collected."""
+    steps: int
+    """Environment steps of training."""
+    validation_steps: int
+    """Environment steps of validation."""
+    evaluations: int
+    """Windows at which a score was made."""
+    rounds: int
+    """Rounds begun, the first included."""
+    first_score: float | None
+    """The first finite score; None where there was none."""
+    best_score: float | None
+    """Score of the best policy; None where no score was finite."""
+    best_score_se: float | None
+    """Its standard error, where the evaluator gives one."""
+    best_n_episodes: int | None
+    """Number of episodes behind it, where the evaluator says."""
+    best_window: int | None
+    """Window at which it was scored."""
+    best_snapshot_id: str | None
+    """Its snapshot."""
+    hyperparams: Mapping[str, Any]
+    """Hyperparameters of the best policy; those in force at the end where there is none."""
+    tuner: str
+    """What tuned the hyperparameters; "none" for nothing."""
+    callback_errors: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often each callback raised."""
+    error: str = ""
+    """What a failed run raised, in one line."""
+    time_s: float = 0.0
+    """Wall-clock seconds."""
+
+
+def render_report(report: RunReport) -> str:
+    """Write a report as text, one fact a line."""
+    rows = [
+        ("Reason", f"{report.stop_reason.value}: {report.detail}"),
+        ("Best score", _best(report)),
+        ("First score", _number(report.first_score)),
+        ("Windows", f"{report.windows:,} ({report.evaluations:,} evaluated)"),
+        ("Steps", f"{report.steps:,} training, {report.validation_steps:,} validation"),
+        ("Rounds", str(report.rounds)),
+        ("Tuned by", report.tuner),
+        ("Hyperparameters", _settings(report.hyperparams)),
+        ("Seed", str(report.seed)),
+        ("Time", f"{report.time_s:.1f} s"),
+    ]
+    if report.callback_errors:
+        failures = ", ".join(
+            f"{name} × {n}" for name, n in report.callback_errors.items()
+        )
+        rows.append(("Callback errors", failures))
+    if report.error:
+        rows.append(("Error", report.error))
+    return "\n".join(f"{label:<16} {value}" for label, value in rows)
+
+
+def _best(report: RunReport) -> str:
+    if report.best_score is None:
+        return "none: no score was finite"
+    evidence = ""
+    if report.best_score_se is not None and report.best_n_episodes is not None:
+        spread = (
+            f" ± {report.best_score_se:.4g}"
+            if math.isfinite(report.best_score_se)
+            else ""
+        )
+        evidence = f"{spread} (standard error, {report.best_n_episodes} episodes)"
+    return f"{_number(report.best_score)}{evidence}, window {report.best_window}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
+
+
+def _settings(params: Mapping[str, Any]) -> str:
+    return (
+        ", ".join(f"{name}={_value(value)}" for name, value in params.items()) or "none"
+    )
+
+
+def _value(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,102 @@
+"""Lets a tuner change the agent's hyperparameters, and holds the agent to what it was told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from optix_core.abilities import DeclaresHyperparams, supports
+from optix_core.base_agent import BaseAgent
+from optix_core.base_optimizer import BaseOptimizer
+from optix_core.errors import ContractViolationError
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.hyperparam_set import HyperparamSet
+from optix_core.optimizers import BackoffOptimizer
+
+
+class TuningSeat:
+    """Holds the tuner of a run.
+
+    Without one of the user's the first evaluation decides: scores without evidence get the
+    documented `BackoffOptimizer`; with evidence the hyperparameters stay as the user gave them.
+    """
+
+    def __init__(self, tuner: BaseOptimizer | None, rng: np.random.Generator) -> None:
+        """Seat the user's tuner, or leave the choice to the first evaluation."""
+        self._tuner = tuner
+        self._rng = rng
+        self._is_settled = False
+
+    @property
+    def name(self) -> str:
+        """Class name of the tuner; "none" where nothing is tuned."""
+        return "none" if self._tuner is None else type(self._tuner).__name__
+
+    def settle(self, agent: BaseAgent, first: EvalMetrics) -> None:
+        """Choose the tuner by the first evaluation; later calls change nothing."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        if self._tuner is None and not first.has_evidence:
+            self._tuner = BackoffOptimizer()
+        if self._tuner is not None:
+            self._tuner.set_rng(self._rng)
+            if supports(agent, DeclaresHyperparams):
+                self._tuner.set_domains(agent.hyperparam_space())
+
+    def on_improvement(self, metrics: EvalMetrics) -> None:
+        """Tell the tuner of an improvement."""
+        if self._tuner is not None:
+            self._tuner.on_improvement(metrics)
+
+    def on_plateau(self, history: Sequence[EvalMetrics]) -> None:
+        """Tell the tuner of an evaluation without improvement on a plateau."""
+        if self._tuner is not None:
+            self._tuner.on_plateau(history)
+
+    def on_restart(self) -> None:
+        """Tell the tuner that a rollback or a new round voided what it was trying."""
+        if self._tuner is not None:
+            self._tuner.on_restart()
+
+    def tune(
+        self, agent: BaseAgent, history: Sequence[EvalMetrics], window_id: int
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Put the tuner's suggestion into force.
+
+        Returns:
+            Hyperparameters before and after, as read back from the agent; None where nothing
+            changed.
+
+        Raises:
+            ContractViolationError: if tuner or agent do not deal in HyperparamSet.
+        """
+        if self._tuner is None:
+            return None
+        old = read_hyperparams(agent)
+        suggested = self._tuner.suggest(old.copy(), history)
+        if not isinstance(suggested, HyperparamSet):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ContractViolationError(
+                f"suggest of {self.name} must return a HyperparamSet, "
+                f"got {type(suggested).__name__}"
+            )
+        if suggested.params == old.params:
+            return None
+        agent.set_hyperparams(HyperparamSet(suggested.copy().params, window_id))
+        new = read_hyperparams(agent)
+        return None if new.params == old.params else (old.params, new.params)
+
+
+def read_hyperparams(agent: BaseAgent) -> HyperparamSet:
+    """Return a copy of the agent's hyperparameters.
+
+    Raises:
+        ContractViolationError: if the agent returns anything but a HyperparamSet.
+    """
+    hyperparams = agent.get_hyperparams()
+    if not isinstance(hyperparams, HyperparamSet):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ContractViolationError(
+            f"get_hyperparams of {type(agent).__name__} must return a HyperparamSet, "
+            f"got {type(hyperparams).__name__}"
+        )
+    return hyperparams.copy()

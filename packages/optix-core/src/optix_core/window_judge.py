@@ -1,0 +1,169 @@
+"""Makes the score of an evaluation: gathers evidence, plays validation, asks the evaluator."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from optix_core.base_evaluator import BaseEvaluator
+from optix_core.base_pipeline import BasePipeline
+from optix_core.episode_data import EpisodeData
+from optix_core.errors import ContractViolationError, PipelineError
+from optix_core.eval_metrics import EvalMetrics
+
+logger = logging.getLogger(__name__)
+
+MIN_EPISODES = 2
+"""A decision needs at least this many episodes: one has no standard error."""
+
+
+class WindowJudge:
+    """Turns windows into evaluations.
+
+    A score that rests on fewer than two episodes is put off to the next window, which adds its
+    own. Where `drought_limit` windows in a row end no episode, the window becomes the unit for
+    the rest of the run.
+    """
+
+    def __init__(
+        self,
+        evaluator: BaseEvaluator,
+        val_pipeline: BasePipeline | None,
+        drought_limit: int,
+    ) -> None:
+        """Judge with this evaluator, on held-out windows of this pipeline if there is one."""
+        self._evaluator = evaluator
+        self._val_pipeline = val_pipeline
+        self._val_windows: Iterator[EpisodeData] | None = None
+        self._training = _Evidence("training", drought_limit)
+        self._validation = _Evidence("validation", drought_limit)
+        self.validation_steps = 0
+
+    def observe(self, window: EpisodeData) -> EpisodeData:
+        """Take note of a training window, evaluated or not; returns it with its evidence."""
+        return self._training.add(window)
+
+    def evaluate(
+        self, window: EpisodeData, diagnostics: Mapping[str, Any]
+    ) -> EvalMetrics | None:
+        """Score an observed window; None where the decision has to be put off."""
+        train = _checked(self._evaluator.score(window, dict(diagnostics)), "score")
+        if _is_thin(train):
+            return None
+        metrics = train
+        if self._val_pipeline is not None:
+            held_out = self._validation.add(self._play_validation(self._val_pipeline))
+            val = _checked(
+                self._evaluator.score_validation(held_out), "score_validation"
+            )
+            if _is_thin(val):
+                return None
+            metrics = _checked(self._evaluator.combine(train, val), "combine")
+        self.forget()
+        return metrics
+
+    def is_better(
+        self, candidate: EvalMetrics, baseline: EvalMetrics | None, margin: float
+    ) -> bool:
+        """Whether the evaluator prefers the candidate, and its score by more than the margin.
+
+        Scores of different units cannot be compared: the newer unit wins.
+        """
+        if not candidate.is_finite:
+            return False
+        if baseline is None or baseline.metrics.get("unit") != candidate.metrics.get(
+            "unit"
+        ):
+            return True
+        return bool(self._evaluator.compare(candidate, baseline)) and (
+            margin == 0.0 or candidate.beats(baseline, margin)
+        )
+
+    def take_unit_change(self) -> bool:
+        """Whether the unit of the score changed since this was last asked."""
+        changes = [
+            evidence.take_change() for evidence in (self._training, self._validation)
+        ]
+        return any(changes)
+
+    def forget(self) -> None:
+        """Begin to gather evidence anew: a decision was taken, or the policy was replaced."""
+        self._training.clear()
+        self._validation.clear()
+
+    def _play_validation(self, pipeline: BasePipeline) -> EpisodeData:
+        if self._val_windows is None:
+            self._val_windows = iter(pipeline.episodes())
+        window = next(self._val_windows, None)
+        if window is None:
+            self._val_windows = iter(pipeline.episodes())
+            window = next(self._val_windows, None)
+        if window is None:
+            raise PipelineError(
+                "the validation pipeline yields no window; give one that does"
+            )
+        self.validation_steps += window.length
+        return window
+
+
+class _Evidence:
+    """Returns of the episodes that ended since the last decision."""
+
+    def __init__(self, source: str, drought_limit: int) -> None:
+        self._source = source
+        self._drought_limit = drought_limit
+        self._returns: list[float] = []
+        self._windows_without_end = 0
+        self._unit_is_window = False
+        self._changed = False
+
+    def add(self, window: EpisodeData) -> EpisodeData:
+        """Add a window's episodes; returns the window with all evidence so far."""
+        ended = window.episode_returns
+        self._returns.extend(ended.tolist())
+        self._windows_without_end = 0 if len(ended) else self._windows_without_end + 1
+        if (
+            not self._unit_is_window
+            and self._windows_without_end >= self._drought_limit
+        ):
+            self._use_windows()
+        metadata = (
+            {**window.metadata, "unit": "window"}
+            if self._unit_is_window
+            else window.metadata
+        )
+        returns = np.array(self._returns, dtype=np.float64)
+        return replace(window, returns_since_decision=returns, metadata=metadata)
+
+    def take_change(self) -> bool:
+        """Whether windows became the unit since this was last asked."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    def clear(self) -> None:
+        """Forget the episodes, not the drought."""
+        self._returns.clear()
+
+    def _use_windows(self) -> None:
+        self._unit_is_window = self._changed = True
+        logger.warning(
+            "no episode ended in %d %s windows in a row: from here on the score is the window's "
+            "total reward; give longer windows, or an environment with a time limit",
+            self._drought_limit,
+            self._source,
+        )
+
+
+def _is_thin(metrics: EvalMetrics) -> bool:
+    count = metrics.n_episodes
+    return count is not None and count < MIN_EPISODES
+
+
+def _checked(metrics: object, method: str) -> EvalMetrics:
+    if not isinstance(metrics, EvalMetrics):
+        raise ContractViolationError(
+            f"the evaluator's {method} must return EvalMetrics, got {type(metrics).__name__}"
+        )
+    return metrics
