@@ -1,0 +1,65 @@
+"""Looks up a Gymnasium environment by its id and checks that an agent can act in it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+from gymnasium import spaces
+from optix_core.errors import ConfigurationError
+
+from optix_cli.suggestions import did_you_mean
+
+MODULE_MARK = ":"
+"""`module:Env-v0` makes Gymnasium import the module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSpaces:
+    """What an environment shows and takes."""
+
+    observation_space: spaces.Space[Any]
+    """Space of one observation."""
+    action_space: spaces.Space[Any]
+    """Space of one action: Discrete, or Box of real numbers."""
+
+
+def look_up_spaces(env_id: str) -> EnvironmentSpaces:
+    """Make the environment once, read its spaces, close it.
+
+    Raises:
+        ConfigurationError: if there is no such environment, it cannot be made here, or its actions
+            are neither Discrete nor Box.
+    """
+    _check_id(env_id)
+    try:
+        env: gymnasium.Env[Any, Any] = gymnasium.make(env_id)
+    except gymnasium.error.Error as error:
+        raise ConfigurationError(f"{env_id} cannot be made: {error}") from error
+    try:
+        found = EnvironmentSpaces(
+            observation_space=env.observation_space, action_space=env.action_space
+        )
+    finally:
+        env.close()
+    if not isinstance(found.action_space, spaces.Discrete | spaces.Box):
+        raise ConfigurationError(
+            f"{env_id} takes {type(found.action_space).__name__} actions; optix train takes "
+            "environments with Discrete or Box actions. Wrap it, or use RLOptimizer with an agent "
+            "of your own"
+        )
+    return found
+
+
+def _check_id(env_id: str) -> None:
+    try:
+        gymnasium.spec(env_id)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the module of environment {env_id!r} cannot be imported: {error}"
+        ) from error
+    except gymnasium.error.Error as error:
+        guess = did_you_mean(env_id, gymnasium.registry)
+        raise ConfigurationError(
+            f"Gymnasium knows no environment {env_id!r}.{guess} An environment of your own is "
+            "registered by its module: my_module:MyEnv-v0"
+        ) from error

@@ -1,0 +1,50 @@
+"""How numbers are written: scores with their error, durations, counts."""
+
+import math
+
+from optix_core.eval_metrics import EvalMetrics
+
+
+def score_text(value: float | None) -> str:
+    """Write a score: four significant digits, one decimal from 100 upwards; a dash for None."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:,.1f}" if abs(value) >= 100 or value == 0 else f"{value:.4g}"
+
+
+def score_with_error(value: float | None, standard_error: float | None) -> str:
+    """Write a score ± its standard error, without it where there is none."""
+    if standard_error is None or not math.isfinite(standard_error):
+        return score_text(value)
+    return f"{score_text(value)} ± {error_text(standard_error)}"
+
+
+def evaluation_text(metrics: EvalMetrics | None) -> str:
+    """Write the score of an evaluation with its error; a dash where there is none."""
+    return "–" if metrics is None else score_with_error(metrics.primary_score, metrics.score_se)
+
+
+def error_text(value: float) -> str:
+    """Write a standard error in two significant digits, one decimal from 1 upwards."""
+    return f"{value:,.1f}" if value >= 1 or value == 0 else f"{value:.2g}"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration: 8.4 s, 1 min 05 s, 2 h 07 min."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def clock_text(seconds: float) -> str:
+    """Write a running time: 0:07, 12:34, 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
