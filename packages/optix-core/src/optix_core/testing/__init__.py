@@ -1,0 +1,13 @@
+"""What implementers test with: contract suites to inherit, and fakes that do as they are told."""
+
+from optix_core.testing.fake_agent import FakeAgent, FakeGreedyAgent, FakeStatefulAgent
+from optix_core.testing.fake_clock import FakeClock
+from optix_core.testing.scripted_pipeline import ScriptedPipeline
+
+__all__ = [
+    "FakeAgent",
+    "FakeClock",
+    "FakeGreedyAgent",
+    "FakeStatefulAgent",
+    "ScriptedPipeline",
+]
