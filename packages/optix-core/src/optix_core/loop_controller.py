@@ -380,7 +380,7 @@ class LoopController:
         for step in steps:
             try:
                 step()
-            except Exception as error:  # noqa: BLE001 - the first one is raised below
+            except Exception as error:
                 logger.exception("closing the run raised")
                 errors.append(error)
         report = self._report(failure)

@@ -1,0 +1,72 @@
+"""Optional abilities: inherited fast paths are trusted only where they belong to `act`."""
+
+from optix_core.abilities import (
+    ActsGreedily,
+    ActsInBatch,
+    DeclaresHyperparams,
+    HasState,
+    Seedable,
+    supports,
+)
+
+
+class Plain:
+    def act(self, observation):
+        return observation
+
+
+class Fast(Plain):
+    def act(self, observation):
+        return observation
+
+    def act_batch(self, observations):
+        return observations
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+class OverridesActAlone(Fast):
+    def act(self, observation):
+        return -observation
+
+
+class AddsGreedyToTheSameAct(Plain):
+    def act_greedy(self, observation):
+        return observation
+
+
+class OverridesBoth(Fast):
+    def act(self, observation):
+        return -observation
+
+    def act_batch(self, observations):
+        return -observations
+
+
+class Inherits(Fast):
+    pass
+
+
+def test_a_method_counts_where_it_was_defined_with_act_or_below():
+    assert supports(Fast(), ActsInBatch)
+    assert supports(Inherits(), ActsInBatch)
+    assert supports(OverridesBoth(), ActsInBatch)
+    assert supports(AddsGreedyToTheSameAct(), ActsGreedily)
+
+
+def test_overriding_act_alone_drops_the_inherited_fast_path():
+    assert not supports(OverridesActAlone(), ActsInBatch)
+
+
+def test_state_has_nothing_to_do_with_act():
+    assert supports(OverridesActAlone(), HasState)
+
+
+def test_what_is_missing_is_not_supported():
+    assert not supports(Plain(), ActsInBatch)
+    assert not supports(Plain(), DeclaresHyperparams)
+    assert not supports(None, Seedable)

@@ -1,0 +1,113 @@
+"""A window's derived values against a scalar walk through its rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optix_core import EpisodeData
+from optix_core.errors import ContractViolationError
+
+
+def make_window(rewards, terminated, truncated=None, **fields):
+    rewards = np.asarray(rewards, dtype=np.float64)
+    rows = np.zeros((*rewards.shape, 2))
+    return EpisodeData(
+        observations=rows,
+        actions=np.zeros(rewards.shape, dtype=np.int64),
+        rewards=rewards,
+        terminated=terminated,
+        truncated=np.zeros(rewards.shape, dtype=bool) if truncated is None else truncated,
+        next_observations=rows,
+        **fields,
+    )
+
+
+def walk(rewards, dones, valid, before):
+    """Slow twin: one row of one environment at a time."""
+    running, ended = list(before), []
+    for row in range(len(rewards)):
+        for env in range(len(before)):
+            if valid[row][env]:
+                running[env] += rewards[row][env]
+            if dones[row][env]:
+                ended.append(running[env])
+                running[env] = 0.0
+    return ended, running
+
+
+@st.composite
+def windows(draw):
+    length, envs = draw(st.integers(1, 12)), draw(st.integers(1, 4))
+    grid = lambda element: draw(  # noqa: E731
+        st.lists(st.lists(element, min_size=envs, max_size=envs), min_size=length, max_size=length)
+    )
+    rewards = grid(st.integers(-5, 5).map(float))
+    dones, valid = grid(st.booleans()), grid(st.booleans())
+    before = draw(st.lists(st.integers(-9, 9).map(float), min_size=envs, max_size=envs))
+    return rewards, dones, valid, before
+
+
+@given(windows())
+def test_episode_returns_equal_a_walk_through_the_rows(case):
+    rewards, dones, valid, before = case
+    window = make_window(rewards, dones, valid=valid, returns_before=before)
+    ended, running = walk(rewards, dones, valid, before)
+    assert window.episode_returns.tolist() == ended
+    assert window.returns_after.tolist() == running
+    assert window.length == int(np.sum(valid))
+    assert window.num_envs == len(before)
+
+
+@given(windows(), st.data())
+def test_cutting_a_window_in_two_loses_no_return(case, data):
+    rewards, dones, valid, before = case
+    cut = data.draw(st.integers(0, len(rewards)))
+    whole = make_window(rewards, dones, valid=valid, returns_before=before)
+    first = make_window(
+        np.reshape(rewards[:cut], (cut, len(before))),
+        np.reshape(dones[:cut], (cut, len(before))),
+        valid=np.reshape(valid[:cut], (cut, len(before))),
+        returns_before=before,
+    )
+    second = make_window(
+        np.reshape(rewards[cut:], (-1, len(before))),
+        np.reshape(dones[cut:], (-1, len(before))),
+        valid=np.reshape(valid[cut:], (-1, len(before))),
+        returns_before=first.returns_after,
+    )
+    assert [*first.episode_returns, *second.episode_returns] == whole.episode_returns.tolist()
+    assert second.returns_after.tolist() == whole.returns_after.tolist()
+
+
+def test_single_environment_has_one_axis():
+    window = make_window([1.0, 2.0, 4.0], [False, True, False], returns_before=[10.0])
+    assert window.episode_returns.tolist() == [13.0]
+    assert window.returns_after.tolist() == [4.0]
+    assert (window.num_envs, window.length, window.total_reward) == (1, 3, 7.0)
+    assert not window.partial
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("terminated", [False]),
+        ("truncated", [[False], [False]]),
+        ("observations", np.zeros((3, 2))),
+        ("next_observations", np.zeros((1, 2))),
+        ("actions", np.zeros(5)),
+        ("valid", [True]),
+        ("returns_before", [0.0, 0.0]),
+    ],
+)
+def test_disagreeing_shapes_are_refused_by_name(field, value):
+    fields = {"observations": np.zeros((2, 2)), "next_observations": np.zeros((2, 2))}
+    fields |= {"actions": np.zeros(2), "rewards": [0.0, 0.0]}
+    fields |= {"terminated": [False, False], "truncated": [False, False], field: value}
+    with pytest.raises(ContractViolationError, match=field):
+        EpisodeData(**fields)
+
+
+def test_rewards_need_one_or_two_axes():
+    with pytest.raises(ContractViolationError, match=r"\[T\] or \[T, N\]"):
+        make_window(np.zeros((2, 2, 2)), np.zeros((2, 2, 2), dtype=bool))
