@@ -112,7 +112,9 @@ def start_round(
         best_score: what to improve on; None makes the first finite score the baseline.
     """
     return SchedulerState(
-        interval=float(settings.base_interval), next_window=window_id, best_score=best_score
+        interval=float(settings.base_interval),
+        next_window=window_id,
+        best_score=best_score,
     )
 
 
@@ -213,7 +215,11 @@ def _is_improvement(state: SchedulerState, evaluation: Evaluation) -> bool:
 
 def _improved(settings: SchedulerSettings, state: SchedulerState, score: float) -> SchedulerState:
     improved = replace(
-        state, n_without_improvement=0, best_score=score, n_degraded=0, in_excursion=False
+        state,
+        n_without_improvement=0,
+        best_score=score,
+        n_degraded=0,
+        in_excursion=False,
     )
     # A watchdog does not learn, so a better score is no reason to train again.
     if state.state is LoopState.WATCHDOG:
