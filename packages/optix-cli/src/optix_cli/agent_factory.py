@@ -7,19 +7,21 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from optix_cli.environments import EnvironmentSpaces
+from optix_cli.suggestions import did_you_mean
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.hyperparam_set import HyperparamSet
-
-from optix_cli.environments import EnvironmentSpaces
-from optix_cli.suggestions import did_you_mean
 
 GROUP = "optix.agents"
 """Entry points of this group are called with (observation_space, action_space, *, seed,
 hyperparams) and return an agent."""
 
-AgentFactory = Callable[[EnvironmentSpaces, int, Mapping[str, Any]], BaseAgent]
-"""Makes an agent for these spaces, from a seed, with these hyperparameters instead of defaults."""
+ChooseParams = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Given an agent's own hyperparameters, returns those to have instead; the rest stay."""
+
+AgentFactory = Callable[[EnvironmentSpaces, int, ChooseParams], BaseAgent]
+"""Makes an agent for these spaces, from a seed, with the hyperparameters that are chosen."""
 
 
 def is_typed_module(agent: str) -> bool:
@@ -48,16 +50,15 @@ def _from_entry_point(name: str) -> AgentFactory:
         )
     make = _load(chosen)
 
-    def build(spaces: EnvironmentSpaces, seed: int, hyperparams: Mapping[str, Any]) -> BaseAgent:
-        return _checked(
-            make(
-                spaces.observation_space,
-                spaces.action_space,
-                seed=seed,
-                hyperparams=dict(hyperparams),
-            ),
-            name,
-        )
+    def build(spaces: EnvironmentSpaces, seed: int, choose: ChooseParams) -> BaseAgent:
+        def make_with(hyperparams: dict[str, Any]) -> BaseAgent:
+            box = (spaces.observation_space, spaces.action_space)
+            return _checked(make(*box, seed=seed, hyperparams=hyperparams), name)
+
+        agent = make_with({})
+        chosen = dict(choose(agent.get_hyperparams().params))
+        # Some hyperparameters shape the network, so they are there from the start.
+        return make_with(chosen) if chosen else agent
 
     return build
 
@@ -88,11 +89,12 @@ def _from_module(text: str) -> AgentFactory:
         )
     make: Callable[[], object] = factory
 
-    def build(_spaces: EnvironmentSpaces, _seed: int, hyperparams: Mapping[str, Any]) -> BaseAgent:
+    def build(_spaces: EnvironmentSpaces, _seed: int, choose: ChooseParams) -> BaseAgent:
         agent = _checked(make(), text)
-        if hyperparams:
-            in_force = agent.get_hyperparams().params
-            agent.set_hyperparams(HyperparamSet({**in_force, **hyperparams}))
+        in_force = agent.get_hyperparams().params
+        chosen = choose(in_force)
+        if chosen:
+            agent.set_hyperparams(HyperparamSet({**in_force, **chosen}))
         return agent
 
     return build

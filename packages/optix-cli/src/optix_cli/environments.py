@@ -5,9 +5,9 @@ from typing import Any
 
 import gymnasium
 from gymnasium import spaces
-from optix_core.errors import ConfigurationError
 
 from optix_cli.suggestions import did_you_mean
+from optix_core.errors import ConfigurationError
 
 MODULE_MARK = ":"
 """`module:Env-v0` makes Gymnasium import the module."""

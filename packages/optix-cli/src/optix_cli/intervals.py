@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from optix_core.errors import ConfigurationError
 
 RESAMPLES = 10_000

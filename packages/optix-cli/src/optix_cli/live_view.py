@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
-from optix_core.loop_state import LoopState
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,6 +14,7 @@ from rich.text import Text
 from optix_cli.progress import Progress
 from optix_cli.sparkline import sparkline
 from optix_cli.wording import clock_text, evaluation_text
+from optix_core.loop_state import LoopState
 
 REFRESH_PER_S = 4
 """Redraws a second: enough to look alive, too few to flicker."""
@@ -54,9 +54,7 @@ def _score_row(progress: Progress) -> Text:
 
 def _pace_row(progress: Progress) -> Text:
     rate = "" if progress.steps_per_s is None else f"  {progress.steps_per_s:,.0f}/s"
-    return Text.assemble(
-        f"{progress.steps:,}", (f"{rate}  in {progress.windows:,} windows", "dim")
-    )
+    return Text.assemble(f"{progress.steps:,}", (f"{rate}  in {progress.windows:,} windows", "dim"))
 
 
 def _state_row(progress: Progress) -> Text:

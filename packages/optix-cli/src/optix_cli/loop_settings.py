@@ -6,6 +6,16 @@ from typing import Any
 from optix_core.errors import ConfigurationError
 from optix_core.scheduler_settings import SchedulerSettings
 
+# One validation episode has no standard error, so no decision could rest on it.
+_LEAST = {
+    "n_envs": 1,
+    "window_size": 1,
+    "validation_episodes": 2,
+    "test_episodes": 1,
+    "max_snapshots": 1,
+    "improvement_margin": 0,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
@@ -55,14 +65,11 @@ class LoopSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges; those of the scheduler are its own."""
-        for name in ("n_envs", "window_size", "test_episodes", "max_snapshots"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.validation_episodes < 2:
-            raise ConfigurationError(
-                f"validation_episodes must be at least 2, got {self.validation_episodes}; "
-                "one episode has no standard error"
-            )
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ConfigurationError(
+                    f"{name} must be at least {least}, got {getattr(self, name)}"
+                )
         self.scheduler()
 
     @property
@@ -94,7 +101,7 @@ class LoopSettings:
         if max_steps < self.steps_per_window:
             raise ConfigurationError(
                 f"--max-steps must be at least one window, {self.steps_per_window:,} steps "
-                f"(n_envs {self.n_envs} × window_size {self.window_size}), got {max_steps:,}; "
+                f"(n_envs {self.n_envs} times window_size {self.window_size}), got {max_steps:,}; "
                 "raise it, or make windows smaller with --set window_size=…"
             )
         return max_steps // self.steps_per_window

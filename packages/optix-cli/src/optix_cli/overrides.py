@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from optix_core.errors import ConfigurationError
-
 from optix_cli.suggestions import did_you_mean
+from optix_core.errors import ConfigurationError
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})

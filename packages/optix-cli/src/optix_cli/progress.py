@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, final
 
+from optix_cli.loop_settings import LoopSettings
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.loop_callback import LoopCallback, LoopHandle
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
-
-from optix_cli.loop_settings import LoopSettings
 
 RATE_WINDOWS = 16
 """The rate of steps is taken over this many windows: calm, and soon free of the first compile."""
@@ -163,7 +162,7 @@ class ProgressCallback(LoopCallback):
             self._view.evaluated(self.progress())
 
     def _rate(self) -> float | None:
-        if len(self._marks) < 2:
+        if not self._marks:
             return None
         (start, first), (end, last) = self._marks[0], self._marks[-1]
         return (last - first) / (end - start) if end > start else None

@@ -1,5 +1,6 @@
 """Draws a series of scores in one line of text."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -24,7 +25,7 @@ def _averages(scores: Sequence[float], width: int) -> list[float]:
     if len(scores) <= width:
         return list(scores)
     edges = [index * len(scores) // width for index in range(width + 1)]
-    groups = [scores[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    groups = [scores[start:end] for start, end in itertools.pairwise(edges)]
     return [_mean([score for score in group if math.isfinite(score)]) for group in groups]
 
 

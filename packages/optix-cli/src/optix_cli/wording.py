@@ -4,14 +4,20 @@ import math
 
 from optix_core.eval_metrics import EvalMetrics
 
+NOTHING = "-"
+"""Stands where there is no number yet."""
+
+_ONE_DECIMAL_FROM = 100
+_MINUTE_S = _HOUR_MIN = 60
+
 
 def score_text(value: float | None) -> str:
-    """Write a score: four significant digits, one decimal from 100 upwards; a dash for None."""
+    """Write a score: four significant digits, one decimal from 100 upwards."""
     if value is None:
-        return "–"
+        return NOTHING
     if not math.isfinite(value):
         return str(value)
-    return f"{value:,.1f}" if abs(value) >= 100 or value == 0 else f"{value:.4g}"
+    return f"{value:,.1f}" if abs(value) >= _ONE_DECIMAL_FROM or value == 0 else f"{value:.4g}"
 
 
 def score_with_error(value: float | None, standard_error: float | None) -> str:
@@ -23,7 +29,7 @@ def score_with_error(value: float | None, standard_error: float | None) -> str:
 
 def evaluation_text(metrics: EvalMetrics | None) -> str:
     """Write the score of an evaluation with its error; a dash where there is none."""
-    return "–" if metrics is None else score_with_error(metrics.primary_score, metrics.score_se)
+    return NOTHING if metrics is None else score_with_error(metrics.primary_score, metrics.score_se)
 
 
 def error_text(value: float) -> str:
@@ -33,18 +39,17 @@ def error_text(value: float) -> str:
 
 def duration_text(seconds: float) -> str:
     """Write a duration: 8.4 s, 1 min 05 s, 2 h 07 min."""
-    if seconds < 59.95:
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    if minutes < _HOUR_MIN:
         return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // _HOUR_MIN} h {minutes % _HOUR_MIN:02d} min"
 
 
 def clock_text(seconds: float) -> str:
     """Write a running time: 0:07, 12:34, 1:02:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
+    minutes, rest = divmod(int(seconds), _MINUTE_S)
+    if minutes < _HOUR_MIN:
         return f"{minutes}:{rest:02d}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+    return f"{minutes // _HOUR_MIN}:{minutes % _HOUR_MIN:02d}:{rest:02d}"
