@@ -1,9 +1,21 @@
-"""What every benchmark needs: one thread on a known BLAS kernel, interleaved samples, workers in other environments, ratio tables."""
+"""What every benchmark needs: one thread, interleaved samples, workers, tables of ratios."""
 
 from benchmarks.harness.interleave import Variant, cpu_seconds_per_call, interleave
 from benchmarks.harness.one_thread import one_thread
-from benchmarks.harness.ratios import Goal, Ratio, bootstrap_ratio_of_medians, write_ratios, write_table
-from benchmarks.harness.worker import Worker, WorkerError, optix_worker, sb3_worker, tensor_optix_worker
+from benchmarks.harness.ratios import (
+    Goal,
+    Ratio,
+    bootstrap_ratio_of_medians,
+    write_ratios,
+    write_table,
+)
+from benchmarks.harness.worker import (
+    Worker,
+    WorkerError,
+    optix_worker,
+    sb3_worker,
+    tensor_optix_worker,
+)
 
 __all__ = [
     "Goal",

@@ -1,10 +1,11 @@
 """CartPole stepped with nothing around it: what a pipeline or a loop is compared with."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium
+
+from benchmarks.harness.timing import cpu_seconds
 
 ENVIRONMENT = "CartPole-v1"
 
@@ -16,25 +17,34 @@ def random_loop_cpu_s(n_steps: int, seed: int = 0) -> float:
     return loop_cpu_s(lambda _: env.action_space.sample(), n_steps, seed=seed, env=env)
 
 
-def loop_cpu_s(act: Callable[[Any], Any], n_steps: int, *, seed: int = 0, env: gymnasium.Env[Any, Any] | None = None) -> float:
-    """CPU seconds per step of `env.step(act(observation))`, resets included, nothing kept."""
+def loop_cpu_s(
+    act: Callable[[Any], Any],
+    n_steps: int,
+    *,
+    seed: int = 0,
+    env: gymnasium.Env[Any, Any] | None = None,
+) -> float:
+    """CPU seconds per step of `env.step(act(observation))`: resets included, nothing kept."""
     env = env or gymnasium.make(ENVIRONMENT)
-    observation, _ = env.reset(seed=seed)
-    began = time.process_time()
-    for _ in range(n_steps):
-        observation, _, terminated, truncated, _ = env.step(act(observation))
-        if terminated or truncated:
-            observation, _ = env.reset()
-    cpu_s = time.process_time() - began
+    first, _ = env.reset(seed=seed)
+
+    def play() -> None:
+        observation = first
+        for _ in range(n_steps):
+            observation, _, terminated, truncated, _ = env.step(act(observation))
+            if terminated or truncated:
+                observation, _ = env.reset()
+
+    cpu_s = cpu_seconds(play)
     env.close()
     return cpu_s / n_steps
 
 
 class CyclingPolicy:
-    """Plays a fixed list of actions over and over: as cheap as a policy can be, and without a trend."""
+    """Plays a fixed list of actions over and over: as cheap as a policy can be, with no trend."""
 
     def __init__(self, n_actions: int = 2, period: int = 1021) -> None:
-        # A linear congruence instead of a generator, so that both sides play the same actions whatever their NumPy.
+        # A linear congruence, so that both sides play the same actions whatever their NumPy.
         state, actions = 12345, list[int]()
         for _ in range(period):
             state = (1103515245 * state + 12345) % 2**31

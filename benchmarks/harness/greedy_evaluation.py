@@ -13,16 +13,20 @@ FIRST_EVALUATION_SEED = 5_000_000
 """Seeds of evaluation episodes start here, far from every training seed."""
 
 
-def episode_returns(policy: GreedyPolicy, *, n_episodes: int, seed: int, environment: str = "CartPole-v1") -> NDArray[np.float64]:
+def episode_returns(
+    policy: GreedyPolicy, *, n_episodes: int, seed: int, environment: str = "CartPole-v1"
+) -> NDArray[np.float64]:
     """Returns of the first episode of each of `n_episodes` vectorised environments.
 
     Args:
         policy: maps observations [n_episodes, ...] to greedy actions [n_episodes].
         n_episodes: number of environments, each of which plays one episode.
-        seed: offset added to `FIRST_EVALUATION_SEED`; the same seed gives both sides the same first states.
+        seed: offset added to `FIRST_EVALUATION_SEED`; the same seed, the same first states.
         environment: Gymnasium id with a vectorised implementation.
     """
-    env = gymnasium.make_vec(environment, num_envs=n_episodes, vectorization_mode="vector_entry_point")
+    env = gymnasium.make_vec(
+        environment, num_envs=n_episodes, vectorization_mode="vector_entry_point"
+    )
     observations, _ = env.reset(seed=FIRST_EVALUATION_SEED + seed)
     returns = np.zeros(n_episodes)
     running = np.ones(n_episodes, dtype=bool)

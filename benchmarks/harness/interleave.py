@@ -1,11 +1,12 @@
-"""Take samples of several variants in turns, so that a busy moment of the machine hits all of them alike."""
+"""Take samples of variants in turns, so that a busy moment of the machine hits them all alike."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 SAMPLE_S = 0.003
-"""CPU seconds that one sample of a repeated call should take: long against the clock's cost, short against a disturbance."""
+"""CPU seconds of one sample of a repeated call: long against the clock's own cost, short against a
+disturbance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class Variant:
     """Measures once: CPU (or wall) seconds of one unit of work, here or in a worker."""
 
 
-def interleave(variants: Sequence[Variant], *, rounds: int, warm_up_rounds: int = 1) -> dict[str, list[float]]:
+def interleave(
+    variants: Sequence[Variant], *, rounds: int, warm_up_rounds: int = 1
+) -> dict[str, list[float]]:
     """Sample A B C, then C B A, and so on; the first `warm_up_rounds` are thrown away.
 
     Args:
@@ -30,17 +33,18 @@ def interleave(variants: Sequence[Variant], *, rounds: int, warm_up_rounds: int 
         The samples of each variant by name, in the order taken.
     """
     samples: dict[str, list[float]] = {variant.name: [] for variant in variants}
-    for round_index in range(-warm_up_rounds, rounds):
-        ordered = variants if round_index % 2 == 0 else variants[::-1]
-        for variant in ordered:
+    for round_index in range(warm_up_rounds + rounds):
+        for variant in variants if round_index % 2 == 0 else variants[::-1]:
             seconds = variant.sample()
-            if round_index >= 0:
+            if round_index >= warm_up_rounds:
                 samples[variant.name].append(seconds)
     return samples
 
 
-def cpu_seconds_per_call(call: Callable[[], object], *, sample_s: float = SAMPLE_S) -> Callable[[], float]:
-    """A `Variant.sample` that repeats a call often enough to be measured: process CPU seconds per call.
+def cpu_seconds_per_call(
+    call: Callable[[], object], *, sample_s: float = SAMPLE_S
+) -> Callable[[], float]:
+    """Make a `Variant.sample` that repeats a call often enough: process CPU seconds per call.
 
     The number of repetitions is found at the first sample and kept.
     """

@@ -1,18 +1,22 @@
 """The Keras model of the Quick Start, the same for both sides; needs TensorFlow."""
 
+import importlib
+from typing import Any
+
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 
-def quick_start_model() -> tf.keras.Model:
-    """4-64-64-2, relu."""
-    return tf.keras.Sequential(
+def quick_start_model() -> Any:
+    """A `keras.Model`: 4-64-64-2, relu."""
+    keras: Any = importlib.import_module("keras")
+    layers = keras.layers
+    return keras.Sequential(
         [
-            tf.keras.layers.Input(shape=(4,)),
-            tf.keras.layers.Dense(64, activation="relu"),
-            tf.keras.layers.Dense(64, activation="relu"),
-            tf.keras.layers.Dense(2),
+            layers.Input(shape=(4,)),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(2),
         ]
     )
 

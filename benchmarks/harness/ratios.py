@@ -20,9 +20,10 @@ class Goal:
     def __str__(self) -> str:
         return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
 
-    def is_met(self, value: float) -> bool:
-        """Whether a ratio reaches the goal; never for NaN."""
-        return value <= self.bound if self.at_most else value >= self.bound
+    def verdict(self, value: float) -> str:
+        """The goal and whether a value reaches it; NaN never does."""
+        is_met = value <= self.bound if self.at_most else value >= self.bound
+        return f"{self} {'met' if is_met else 'missed'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class Ratio:
         return float(np.median(self.numerator) / np.median(self.denominator))
 
 
-def write_ratios(ratios: Sequence[Ratio], *, unit: str, scale: float = 1.0, stream: TextIO | None = None) -> None:
+def write_ratios(
+    ratios: Sequence[Ratio], *, unit: str, scale: float = 1.0, stream: TextIO | None = None
+) -> None:
     """Print ratios as a Markdown table with both medians and the middle half of the samples.
 
     Args:
@@ -52,11 +55,22 @@ def write_ratios(ratios: Sequence[Ratio], *, unit: str, scale: float = 1.0, stre
         stream: standard output by default.
     """
     header = ["what", f"numerator, {unit}", f"denominator, {unit}", "ratio", "goal"]
-    rows = [[r.what, _spread(r.numerator, scale), _spread(r.denominator, scale), f"{r.value:.3g}", _verdict(r)] for r in ratios]
+    rows = [
+        [
+            ratio.what,
+            _spread(ratio.numerator, scale),
+            _spread(ratio.denominator, scale),
+            f"{ratio.value:.3g}",
+            "–" if ratio.goal is None else ratio.goal.verdict(ratio.value),
+        ]
+        for ratio in ratios
+    ]
     write_table(header, rows, stream=stream)
 
 
-def write_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, stream: TextIO | None = None) -> None:
+def write_table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], *, stream: TextIO | None = None
+) -> None:
     """Print a Markdown table, ready for RESULTS.md."""
     out = stream or sys.stdout
     out.write("| " + " | ".join(header) + " |\n|" + "---|" * len(header) + "\n")
@@ -67,21 +81,30 @@ def write_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, stre
 
 
 def bootstrap_ratio_of_medians(
-    numerator: Sequence[float], denominator: Sequence[float], *, resamples: int = 10_000, seed: int = 0
+    numerator: Sequence[float],
+    denominator: Sequence[float],
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of median(numerator) / median(denominator), both sides resampled on their own.
+    """95 % percentile bootstrap interval of median(numerator) / median(denominator).
 
-    Infinite values (a run that never got there) take part; a resample whose two medians are both infinite counts as 1.
+    The two sides are resampled on their own. Infinite values (a run that never got there) take
+    part; a resample whose two medians are both infinite counts as 1.
     """
     rng = np.random.default_rng(seed)
-    above, below = (_resampled_medians(values, resamples, rng) for values in (numerator, denominator))
+    above, below = (
+        _resampled_medians(values, resamples, rng) for values in (numerator, denominator)
+    )
     with np.errstate(invalid="ignore"):
         ratios = np.where(np.isinf(above) & np.isinf(below), 1.0, above / below)
     low, high = np.quantile(ratios, [0.025, 0.975], method="inverted_cdf")
     return float(low), float(high)
 
 
-def _resampled_medians(values: Sequence[float], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _resampled_medians(
+    values: Sequence[float], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     return np.median(rng.choice(array, size=(resamples, array.size)), axis=1)
 
@@ -91,9 +114,3 @@ def _spread(samples: Sequence[float], scale: float) -> str:
         return "-"
     low, middle, high = np.quantile(np.asarray(samples) * scale, [0.25, 0.5, 0.75])
     return f"{middle:.4g} ({low:.4g} to {high:.4g})"
-
-
-def _verdict(ratio: Ratio) -> str:
-    if ratio.goal is None:
-        return "–"
-    return f"{ratio.goal} {'met' if ratio.goal.is_met(ratio.value) else 'missed'}"

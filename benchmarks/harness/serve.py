@@ -1,4 +1,4 @@
-"""Answer calls read as JSON lines from standard input, so that a benchmark can interleave its rounds with a peer's."""
+"""Answer calls read as JSON lines, so that a benchmark can interleave its samples with a peer's."""
 
 import json
 import os
@@ -11,8 +11,9 @@ Handler = Callable[..., Any]
 
 
 def serve(handlers: Mapping[str, Handler]) -> None:
-    """Answer `{"call": name, "arguments": {...}}` lines with `{"result": ...}` or `{"error": traceback}` until end of input.
+    """Answer calls until the input ends.
 
+    A line `{"call": name, "arguments": {...}}` gets `{"result": ...}` or `{"error": traceback}`.
     Whatever a library prints goes to standard error: file descriptor 1 is kept for answers alone.
 
     Args:
@@ -28,5 +29,5 @@ def _answer(handlers: Mapping[str, Handler], line: str) -> dict[str, Any]:
     request = json.loads(line)
     try:
         return {"result": handlers[request["call"]](**request["arguments"])}
-    except Exception:  # the benchmark raises it again on its own side
+    except Exception:  # noqa: BLE001 - the benchmark raises it again on its own side
         return {"error": traceback.format_exc()}

@@ -17,7 +17,7 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A process that answers one call at a time; it idles, at no cost, while the other side is measured."""
+    """A process that answers one call at a time, and idles while the other side is measured."""
 
     def __init__(self, python: Path, module: str) -> None:
         """Start `python -m module` at the root of the repository.
@@ -26,23 +26,33 @@ class Worker:
             WorkerError: if there is no such interpreter.
         """
         if not python.exists():
-            raise WorkerError(f"{module}: no interpreter at {python}; run `python benchmarks/peers/install.py` first")
+            raise WorkerError(
+                f"no interpreter {python}; run `python benchmarks/peers/install.py` first"
+            )
         self._module = module
         self._process = subprocess.Popen(
-            [str(python), "-m", module], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [str(python), "-m", module],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Call one of the worker's functions and return its result.
 
         Raises:
-            WorkerError: with the worker's traceback if the function raised, or if the process ended.
+            WorkerError: if the function raised, with its traceback, or if the process ended.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"call": name, "arguments": arguments}) + "\n")
         line = self._process.stdout.readline()
         if not line:
-            raise WorkerError(f"{self._module} ended with exit code {self._process.wait()} during {name}()")
+            raise WorkerError(
+                f"{self._module} ended with exit code {self._process.wait()} during {name}()"
+            )
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(f"{self._module}.{name}() raised:\n{answer['error']}")
@@ -51,7 +61,12 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()

@@ -1,7 +1,9 @@
-"""Build the peers' own environments beside this file: `python benchmarks/peers/install.py [sb3] [tensor-optix] [--again]`.
+"""Build the peers' own environments beside this file.
 
-Each environment is made with `venv` and plain pip, whatever index and wheels pip is configured for, from the requirements file of
-the same name. Nothing is installed into the project's environment.
+Run: `python benchmarks/peers/install.py [sb3] [tensor-optix] [--again]`
+
+Each environment is made with `venv` and plain pip, from whatever pip is configured for, by the
+requirements file of the same name. Nothing is installed into the project's environment.
 """
 
 import argparse
@@ -39,7 +41,15 @@ def install(peer: str, *, again: bool) -> None:
         return
     shutil.rmtree(environment(peer), ignore_errors=True)
     venv.create(environment(peer), with_pip=True)
-    command = [str(interpreter(peer)), "-m", "pip", "install", "-q", "-r", str(HERE / f"{peer}.txt")]
+    command = [
+        str(interpreter(peer)),
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "-r",
+        str(HERE / f"{peer}.txt"),
+    ]
     try:
         subprocess.run(command, check=True)
     except subprocess.CalledProcessError:

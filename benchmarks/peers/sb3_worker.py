@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
+import stable_baselines3
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -13,6 +15,7 @@ from stable_baselines3.common.env_util import make_vec_env
 
 from benchmarks.harness.greedy_evaluation import episode_returns
 from benchmarks.harness.serve import serve
+from benchmarks.harness.timing import seconds
 
 ENVIRONMENT = "CartPole-v1"
 RL_ZOO_TOTAL_STEPS = 100_000
@@ -39,10 +42,13 @@ def rl_zoo_hyperparams() -> dict[str, Any]:
 
 
 class GreedyCheck(BaseCallback):
-    """Plays greedy episodes after every `check_every` training steps and keeps what they returned and cost."""
+    """Plays greedy episodes every `check_every` training steps; keeps their returns and cost."""
 
-    def __init__(self, check_every: int, n_episodes: int, target: float) -> None:
+    def __init__(
+        self, check_every: int, n_episodes: int, target: float, *, stop_when_solved: bool
+    ) -> None:
         super().__init__()
+        self._stop_when_solved = stop_when_solved
         self._check_every = check_every
         self._n_episodes = n_episodes
         self._target = target
@@ -56,13 +62,13 @@ class GreedyCheck(BaseCallback):
         self._start = time.process_time()
 
     def _on_rollout_start(self) -> None:
-        # The update of the rollout before is done here, so the policy is the one trained on num_timesteps steps.
+        # The update of the rollout before is done: the policy was trained on num_timesteps steps.
         due = self.num_timesteps > 0 and self.num_timesteps % self._check_every == 0
         if due and self.num_timesteps not in self.returns:
             self._check()
 
     def _on_step(self) -> bool:
-        return True
+        return not (self._stop_when_solved and self.solved_at is not None)
 
     def _on_training_end(self) -> None:
         self._on_rollout_start()
@@ -89,28 +95,39 @@ class GreedyCheck(BaseCallback):
 
 
 def train_rl_zoo(
-    seed: int, check_every: int = 0, n_episodes: int = 100, target: float = 475.0, total_steps: int = RL_ZOO_TOTAL_STEPS
+    seed: int,
+    *,
+    check_every: int = 0,
+    n_episodes: int = 100,
+    target: float = 475.0,
+    total_steps: int = RL_ZOO_TOTAL_STEPS,
+    stop_when_solved: bool = False,
 ) -> dict[str, Any]:
-    """Train with rl-zoo's hyperparameters; with `check_every`, measure the greedy return on the way.
+    """Train with rl-zoo's hyperparameters; with `check_every`, measure the greedy return meanwhile.
+
+    The schedules of learning rate and clipping run over `total_steps`, also where the training is
+    ended at the target.
 
     Returns:
-        Training steps until the target was first met (None if never), the greedy means by step, CPU seconds of training
-        without the checks: in all, and until the target was met.
+        Training steps until the target was first met (None if never), the greedy means by step, CPU
+        seconds of training without the checks: in all, and until the target was met.
     """
     env = make_vec_env(ENVIRONMENT, n_envs=RL_ZOO_N_ENVS, seed=seed)
     model = PPO("MlpPolicy", env, seed=seed, device="cpu", verbose=0, **rl_zoo_hyperparams())
-    check = GreedyCheck(check_every, n_episodes, target) if check_every else None
-    cpu_began, wall_began = time.process_time(), time.perf_counter()
-    model.learn(total_timesteps=total_steps, callback=check)
-    cpu_s, wall_s = time.process_time() - cpu_began, time.perf_counter() - wall_began
+    check = (
+        GreedyCheck(check_every, n_episodes, target, stop_when_solved=stop_when_solved)
+        if check_every
+        else None
+    )
+    spent = seconds(lambda: model.learn(total_timesteps=total_steps, callback=check))
     env.close()
     checks_cpu_s = check.cpu_s if check else 0.0
     return {
         "seed": seed,
         "training_steps": model.num_timesteps,
-        "training_cpu_s": cpu_s - checks_cpu_s,
+        "training_cpu_s": spent["cpu_s"] - checks_cpu_s,
         "checks_cpu_s": checks_cpu_s,
-        "wall_s": wall_s,
+        "wall_s": spent["wall_s"],
         "solved_at": check.solved_at if check else None,
         "cpu_s_at_solved": check.cpu_s_at_solved if check else None,
         "greedy_returns": check.returns if check else {},
@@ -132,16 +149,14 @@ class Throughput:
         """Collect and train `n_iterations` times; environment steps, CPU and wall seconds."""
         assert self._model is not None, "call open_throughput first"
         steps = n_iterations * self._model.n_steps * self._model.n_envs
-        cpu_began, wall_began = time.process_time(), time.perf_counter()
-        self._model.learn(total_timesteps=steps, reset_num_timesteps=False)
-        return {"steps": steps, "cpu_s": time.process_time() - cpu_began, "wall_s": time.perf_counter() - wall_began}
+        model = self._model
+        return {"steps": steps} | seconds(
+            lambda: model.learn(total_timesteps=steps, reset_num_timesteps=False)
+        )
 
 
 def describe() -> dict[str, Any]:
     """Versions and threads of this environment."""
-    import gymnasium
-    import stable_baselines3
-
     return {
         "stable-baselines3": stable_baselines3.__version__,
         "torch": torch.__version__,
