@@ -12,6 +12,7 @@ from benchmarks.harness.bare_loop import ENVIRONMENT, CyclingPolicy, loop_cpu_s
 from benchmarks.harness.quick_start import quick_start_model, some_observations
 from benchmarks.harness.serve import serve
 from benchmarks.harness.timing import cpu_seconds, seconds
+from benchmarks.optix_training import Throughput, train
 from optix_core import (
     BaseAgent,
     CheckpointRegistry,
@@ -162,6 +163,7 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     with tempfile.TemporaryDirectory() as directory:
         inference = Inference(Path(directory))
+        throughput = Throughput()
         serve(
             {
                 "describe": describe,
@@ -174,6 +176,9 @@ def main() -> None:
                 "bare": bare,
                 "pipeline": pipeline,
                 "whole_run": whole_run,
+                "train": train,
+                "open_throughput": throughput.open,
+                "iterate_throughput": throughput.iterate,
             }
         )
 
