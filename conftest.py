@@ -1,4 +1,4 @@
-"""Hypothesis profiles for every package's tests; choose one by HYPOTHESIS_PROFILE, `ci` being CI's."""
+"""Hypothesis profiles for every package's tests; HYPOTHESIS_PROFILE chooses one."""
 
 import os
 
