@@ -69,11 +69,11 @@ def explore(domain: Domain, theta: Number, share: float, rng: np.random.Generato
     low, high = domain.low, domain.high
     if domain == UNIT_INTERVAL or low is None or high is None:
         return mutate(domain, theta, share, rng)
-    noise = share * rng.standard_normal()
+    noise = rng.standard_normal()
     if domain.log:
         start = math.log(clip(domain, float(theta)))
-        return fit(domain, theta, math.exp(start + math.log(high / low) * noise))
-    return fit(domain, theta, float(theta) + (high - low) * noise)
+        return fit(domain, theta, math.exp(start + share * math.log(high / low) * noise))
+    return fit(domain, theta, float(theta) + share * (high - low) * noise)
 
 
 def _inside_open_ends(domain: Domain, theta: float, proposed: float) -> float:

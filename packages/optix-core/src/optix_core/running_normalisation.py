@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from optix_core.errors import CheckpointCorruptError, ConfigurationError, ContractViolationError
 
+_LARGEST = 1e100
+
 
 @final
 class RunningNormalisation:
@@ -18,7 +20,8 @@ class RunningNormalisation:
     variance of all rows at once: n = nₐ + n_b, μ = μₐ + Δ n_b/n, M = Mₐ + M_b + Δ² nₐ n_b/n with
     Δ = μ_b − μₐ and σ² = M/n.
 
-    A row that holds NaN or an infinity is left out. An empty batch changes nothing. Before the
+    A row that holds NaN, an infinity or a number beyond ±10¹⁰⁰, whose square could overflow, is
+    left out. An empty batch changes nothing. Before the
     first row μ = 0 and σ² = 1. A constant feature has σ² = 0 and comes out as 0; ε keeps what
     later differs from it finite, and `clip` keeps it small.
 
@@ -131,7 +134,10 @@ class RunningNormalisation:
                 f"statistics of shape {mean.shape} and {squares.shape} do not fit observations "
                 f"of shape {self._shape}"
             )
-        if count < 0 or not (np.isfinite(mean).all() and np.all(squares >= 0)):
+        is_possible = (
+            np.isfinite(mean).all() and np.isfinite(squares).all() and np.all(squares >= 0)
+        )
+        if count < 0 or not is_possible:
             raise CheckpointCorruptError(f"impossible statistics: count {count}, mean {mean}")
         self._put(count, mean, squares)
 
@@ -153,5 +159,5 @@ class RunningNormalisation:
             )
         n_rows = math.prod(array.shape[:n_leading])
         rows = array.reshape(n_rows, *self._shape)
-        is_finite = np.isfinite(rows).reshape(n_rows, math.prod(self._shape)).all(axis=1)
-        return rows[is_finite]
+        is_usable = (np.abs(rows) <= _LARGEST).reshape(n_rows, math.prod(self._shape)).all(axis=1)
+        return rows[is_usable]

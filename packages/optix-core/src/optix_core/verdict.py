@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
+from statistics import NormalDist, mean
 
 from optix_core.eval_metrics import EvalMetrics
 
@@ -41,7 +41,8 @@ def never_rose(
     end = _evidence(best)
     if end is None or not known:
         return False
-    base_score = math.fsum(score / len(known) for score, _ in known)
+    # An exact mean: rounding must not lift one of equal scores above the others.
+    base_score = mean(score for score, _ in known)
     base_error = math.hypot(*(error / len(known) for _, error in known))
     rise = end[0] - base_score
     return rise <= _quantile(n_evaluations) * math.hypot(end[1], base_error)
