@@ -8,9 +8,13 @@ from gymnasium import spaces
 
 from optix_cli.suggestions import did_you_mean
 from optix_core.errors import ConfigurationError
+from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 
 MODULE_MARK = ":"
 """`module:Env-v0` makes Gymnasium import the module."""
+
+MAX_EPISODES_AT_ONCE = 20
+"""Episodes played side by side in validation and tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +67,14 @@ def _check_id(env_id: str) -> None:
             f"Gymnasium knows no environment {env_id!r}.{guess} An environment of your own is "
             "registered by its module: my_module:MyEnv-v0"
         ) from error
+
+
+def training_pipeline(env_id: str, *, n_envs: int, window_size: int) -> BatchPipeline:
+    """Return windows of `window_size` steps of `n_envs` environments stepped together."""
+    return BatchPipeline(make_vector(env_id, n_envs), window_size=window_size)
+
+
+def episode_pipeline(env_id: str, n_episodes: int) -> EpisodePipeline:
+    """Return windows of whole episodes, played in as many environments at once as help."""
+    n_envs = min(n_episodes, MAX_EPISODES_AT_ONCE)
+    return EpisodePipeline(make_vector(env_id, n_envs), n_episodes=n_episodes)

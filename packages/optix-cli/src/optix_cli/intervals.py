@@ -13,6 +13,8 @@ RESAMPLES = 10_000
 CONFIDENCE = 0.95
 """Share of repeated tests whose interval would hold the true mean."""
 
+_BLOCK_VALUES = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanInterval:
@@ -28,7 +30,9 @@ class MeanInterval:
     """How many returns it is the mean of."""
 
 
-def bootstrap_interval(returns: NDArray[np.float64], rng: np.random.Generator) -> MeanInterval:
+def bootstrap_interval(
+    returns: NDArray[np.float64], rng: np.random.Generator, *, resamples: int = RESAMPLES
+) -> MeanInterval:
     """Percentile bootstrap of the mean: the 2.5 % and 97.5 % quantiles of resampled means.
 
     Chosen over mean ± t·s/√n because returns are often bounded and skewed: with one failure in 100
@@ -38,6 +42,7 @@ def bootstrap_interval(returns: NDArray[np.float64], rng: np.random.Generator) -
     Args:
         returns: one return an episode; shape [n], n ≥ 1.
         rng: where resamples are drawn from; the same generator gives the same interval.
+        resamples: how many means to resample.
 
     Returns:
         Low and high equal the mean where all returns are equal; NaN where one is not finite.
@@ -51,8 +56,21 @@ def bootstrap_interval(returns: NDArray[np.float64], rng: np.random.Generator) -
     mean = float(np.mean(returns))
     if n == 1:
         return MeanInterval(mean=mean, low=None, high=None, n_episodes=1)
-    # Row by row keeps memory at n values for any n.
-    means = np.array([returns[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
+    means = np.concatenate([_resampled_means(returns, rng, rows) for rows in _blocks(n, resamples)])
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return MeanInterval(mean=mean, low=float(low), high=float(high), n_episodes=n)
+
+
+def _resampled_means(
+    returns: NDArray[np.float64], rng: np.random.Generator, rows: int
+) -> NDArray[np.float64]:
+    n = len(returns)
+    return returns[rng.integers(n, size=(rows, n))].mean(axis=1)
+
+
+def _blocks(n: int, resamples: int) -> list[int]:
+    """Return how many resamples to draw at a time, so that memory does not grow with n."""
+    rows = min(resamples, max(1, _BLOCK_VALUES // n))
+    full, rest = divmod(resamples, rows)
+    return [rows] * full + [rest] * (rest > 0)

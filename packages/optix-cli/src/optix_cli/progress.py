@@ -80,9 +80,19 @@ class ProgressCallback(LoopCallback):
         settings: LoopSettings,
         *,
         max_steps: int | None = None,
+        after_window: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Show the progress of a run of these settings; the clock counts seconds."""
+        """Show the progress of a run of these settings.
+
+        Args:
+            view: shows it.
+            settings: those of the run.
+            max_steps: the run's budget.
+            after_window: called after each window; may raise to end the run.
+            clock: counts seconds.
+        """
+        self._after_window = after_window
         self._view = view
         self._settings = settings
         self._max_steps = max_steps
@@ -115,6 +125,7 @@ class ProgressCallback(LoopCallback):
         if metrics is not None:
             self._note_evaluation(window_id, metrics)
         self._view.show(self.progress())
+        self._after_window()
 
     def on_improvement(self, snapshot: PolicySnapshot) -> None:
         """Take note of the new best."""

@@ -44,6 +44,15 @@ def next_commands(history: RunHistory, run_dir: Path) -> list[str]:
     return [shlex.join(command), shlex.join(["optix", "report", str(run_dir)])]
 
 
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Write settings as name=value, one after the other."""
+    return "  ".join(f"{name}={_value(value)}" for name, value in settings.items()) or "none"
+
+
+def _value(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def run_title(env_id: object, agent: object, seed: object) -> str:
     """Return the heading of a run."""
     return f"{env_id} · {agent} · seed {seed}"
@@ -64,12 +73,14 @@ def train_section(history: RunHistory) -> Mapping[str, Any]:
     return history.asked.get("train", {})
 
 
-def test_text(test: Mapping[str, Any]) -> str:
+def outcome_text(test: Mapping[str, Any]) -> str:
     """Write the outcome of a test: its mean, 95 % interval and number of episodes."""
     low, high = test.get("low"), test.get("high")
     interval = "" if low is None or high is None else _interval(float(low), float(high))
     manner = "greedy" if test.get("greedy", True) else "sampled, since the agent has no act_greedy"
-    return f"{score_text(test['mean'])}{interval}, {test['n_episodes']} fresh episodes, {manner}"
+    count = int(test["n_episodes"])
+    played = "1 fresh episode" if count == 1 else f"{count} fresh episodes"
+    return f"{score_text(test['mean'])}{interval}, {played}, {manner}"
 
 
 def _interval(low: float, high: float) -> str:
@@ -99,7 +110,7 @@ def _best(history: RunHistory) -> str:
 
 
 def _test(history: RunHistory) -> str:
-    return "not tested" if history.tested is None else test_text(history.tested)
+    return "not tested" if history.tested is None else outcome_text(history.tested)
 
 
 def _cost(history: RunHistory) -> Sequence[Row]:

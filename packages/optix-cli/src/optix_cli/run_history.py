@@ -42,29 +42,32 @@ class RunHistory:
         return next(event for event in self.windows if event.get("best") == best)
 
 
-def last_run(events: Iterable[Event]) -> RunHistory | None:
-    """Gather the events of the last run that started; None where none did."""
-    found: list[Event] = []
+def runs_of(events: Iterable[Event]) -> list[RunHistory]:
+    """Gather the events of each run of a journal, in the order in which the runs began.
+
+    An event belongs to the run whose number it carries.
+    """
+    found: dict[int, list[Event]] = {}
     for event in events:
-        if event.get("event") == "run_started":
-            found = []
-        found.append(event)
-    starts = [event for event in found if event.get("event") == "run_started"]
-    if not starts:
+        found.setdefault(int(event["run"]), []).append(event)
+    runs = [_gather(run_id, of_run) for run_id, of_run in found.items()]
+    return [run for run in runs if run is not None]
+
+
+def _gather(run_id: int, events: Iterable[Event]) -> RunHistory | None:
+    by_kind: dict[str, list[Event]] = {}
+    for event in events:
+        by_kind.setdefault(event["event"], []).append(event)
+    if "run_started" not in by_kind:
         return None
     return RunHistory(
-        run_id=int(starts[0].get("run", 0)),
-        started=starts[0],
-        windows=tuple(_of_kind(found, "window")),
-        stopped=_last_of_kind(found, "run_stopped"),
-        tested=_last_of_kind(found, "tested"),
+        run_id=run_id,
+        started=by_kind["run_started"][0],
+        windows=tuple(by_kind.get("window", ())),
+        stopped=_last(by_kind.get("run_stopped")),
+        tested=_last(by_kind.get("tested")),
     )
 
 
-def _of_kind(events: Iterable[Event], kind: str) -> list[Event]:
-    return [event for event in events if event.get("event") == kind]
-
-
-def _last_of_kind(events: Iterable[Event], kind: str) -> Event | None:
-    found = _of_kind(events, kind)
-    return found[-1] if found else None
+def _last(events: list[Event] | None) -> Event | None:
+    return events[-1] if events else None

@@ -7,12 +7,12 @@ from optix_core.eval_metrics import EvalMetrics
 NOTHING = "-"
 """Stands where there is no number yet."""
 
-_ONE_DECIMAL_FROM = 100
+_ONE_DECIMAL_FROM = 10
 _MINUTE_S = _HOUR_MIN = 60
 
 
 def score_text(value: float | None) -> str:
-    """Write a score: four significant digits, one decimal from 100 upwards."""
+    """Write a score: four significant digits, one decimal from 10 upwards."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from optix_cli.environments import episode_pipeline
+from optix_cli.intervals import MeanInterval, bootstrap_interval
 from optix_core.abilities import ActsGreedily, ActsGreedilyInBatch, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import PipelineError
 from optix_core.seeds import SeedPlan
-
-from optix_cli.environments import episode_pipeline
-from optix_cli.intervals import MeanInterval, bootstrap_interval
 
 TEST_STREAM = "test"
 """The stream of seeds that nothing but tests draws from."""

@@ -1,0 +1,112 @@
+"""`optix evaluate`: plays the best policy of a run directory again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optix_cli.agent_factory import find_factory, is_typed_module
+from optix_cli.console import output_console, print_line
+from optix_cli.environments import MODULE_MARK, look_up_spaces
+from optix_cli.fresh_episodes import play_test
+from optix_cli.interruption import interruptible
+from optix_cli.report_command import print_row, read_run
+from optix_cli.report_text import outcome_text, run_title, train_section
+from optix_cli.run_history import RunHistory
+from optix_cli.tensorflow_environment import quiet_tensorflow
+from optix_cli.wording import evaluation_text
+from optix_core.base_agent import BaseAgent
+from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.errors import CheckpointNotFoundError, ConfigurationError
+from optix_core.policy_snapshot import PolicySnapshot
+
+
+def evaluate(
+    run_dir: Path,
+    /,
+    *,
+    episodes: int = 100,
+    seed: int | None = None,
+    agent: str | None = None,
+    env: str | None = None,
+) -> None:
+    """Play the best policy of a run on fresh episodes, print its mean return.
+
+    Args:
+        run_dir: Directory of a run, as optix train printed it.
+        episodes: How many episodes to play, without exploration where the agent can.
+        seed: What the episodes are drawn from. Default: the run's seed, which repeats its test.
+        agent: The agent again where it was module:factory: a module is imported only when typed.
+        env: The environment again where it was module:MyEnv-v0, for the same reason.
+    """
+    if episodes < 1:
+        raise ConfigurationError(f"--episodes must be at least 1, got {episodes}")
+    console = output_console()
+    with interruptible():
+        snapshot = _best_snapshot(run_dir)
+        history = read_run(run_dir, snapshot.run_id)
+        typed_agent = _what_to_build(history, "agent", agent)
+        typed_env = _what_to_build(history, "env_id", env)
+        used_seed = _seed(history) if seed is None else seed
+        with console.status(f"Loading {typed_agent}"):
+            policy = _load(run_dir, snapshot, typed_agent, typed_env)
+        with console.status(f"Playing {episodes} episodes"):
+            test = play_test(policy, typed_env, n_episodes=episodes, seed=used_seed)
+    print_line(console, run_title(typed_env, typed_agent, used_seed))
+    print_row(console, "Policy", f"{run_dir}, the best of run {snapshot.run_id}")
+    print_row(console, "Validation", evaluation_text(snapshot.eval_metrics))
+    print_row(console, "Test score", outcome_text(test.as_event()))
+
+
+def _best_snapshot(run_dir: Path) -> PolicySnapshot:
+    if not run_dir.is_dir():
+        raise CheckpointNotFoundError(f"there is no directory {run_dir}; give one of a run")
+    best = CheckpointRegistry(run_dir).best
+    if best is None:
+        raise CheckpointNotFoundError(
+            f"there is no policy in {run_dir}: no run there has a finite score"
+        )
+    return best
+
+
+def _load(run_dir: Path, snapshot: PolicySnapshot, agent: str, env_id: str) -> BaseAgent:
+    typed = find_factory(agent) if is_typed_module(agent) else None
+    spaces = look_up_spaces(env_id)
+    quiet_tensorflow()
+    factory = typed or find_factory(agent)
+
+    def choose(_defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+        return snapshot.hyperparams.params
+
+    # Exploration alone would use the agent's seed.
+    policy = factory(spaces, 0, choose)
+    CheckpointRegistry(run_dir).load(snapshot, policy)
+    return policy
+
+
+def _what_to_build(history: RunHistory, name: str, typed: str | None) -> str:
+    """Return what was typed now, else what the run was trained with.
+
+    Raises:
+        ConfigurationError: if that names a module, which is never imported out of a file.
+    """
+    if typed is not None:
+        return typed
+    option = "--agent" if name == "agent" else "--env"
+    recorded = train_section(history).get(name)
+    if not isinstance(recorded, str):
+        raise ConfigurationError(
+            f"the run does not say its {name}, it was not made by optix train; give {option}"
+        )
+    if MODULE_MARK in recorded:
+        raise ConfigurationError(
+            f"the run was trained with {option} {recorded}; give it again, since a module is "
+            "imported only when it is typed"
+        )
+    return recorded
+
+
+def _seed(history: RunHistory) -> int:
+    seed: object = history.asked.get("run", {}).get("seed")
+    if not isinstance(seed, int):
+        raise ConfigurationError("the run does not say its seed; give --seed")
+    return seed

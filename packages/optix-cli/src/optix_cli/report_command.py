@@ -1,0 +1,64 @@
+"""`optix report`: what a run came to, from its journal alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from optix_cli.console import output_console, print_line
+from optix_cli.report_text import next_commands, report_rows, title_of
+from optix_cli.run_history import RunHistory, runs_of
+from optix_core.errors import CheckpointNotFoundError
+from optix_core.run_directory import RunDirectory
+
+_LABEL_WIDTH = 12
+
+
+def report(run_dir: Annotated[Path, Parameter()], /) -> None:
+    """Print the report of a run from its journal, also of one that failed or was killed.
+
+    Args:
+        run_dir: Directory of a run, as optix train printed it; its last run is reported.
+    """
+    print_report(read_run(run_dir), run_dir, output_console())
+
+
+def read_runs(run_dir: Path) -> list[RunHistory]:
+    """Read the runs of a directory, oldest first; none where there is no directory.
+
+    Raises:
+        CheckpointCorruptError: if its journal cannot be read.
+    """
+    return runs_of(RunDirectory(run_dir).journal.read()) if run_dir.is_dir() else []
+
+
+def read_run(run_dir: Path, run_id: int | None = None) -> RunHistory:
+    """Read a run of a directory, the last one by default.
+
+    Raises:
+        CheckpointNotFoundError: if there is no such run in it.
+        CheckpointCorruptError: if its journal cannot be read.
+    """
+    runs = [run for run in read_runs(run_dir) if run_id in (None, run.run_id)]
+    if not runs:
+        which = "no run" if run_id is None else f"no run {run_id}"
+        raise CheckpointNotFoundError(
+            f"there is {which} in {run_dir}; give a directory that optix train printed"
+        )
+    return runs[-1]
+
+
+def print_report(history: RunHistory, run_dir: Path, console: Console) -> None:
+    """Print a report, and what may be run next."""
+    print_line(console, Text(title_of(history), style="bold"))
+    for label, text in report_rows(history, run_dir):
+        print_row(console, label, text)
+    for number, command in enumerate(next_commands(history, run_dir)):
+        print_row(console, "" if number else "Next", Text(command, style="cyan"))
+
+
+def print_row(console: Console, label: str, text: str | Text) -> None:
+    """Print a label and what belongs to it in one line."""
+    print_line(console, Text.assemble(("  " + label.ljust(_LABEL_WIDTH), "dim"), text))

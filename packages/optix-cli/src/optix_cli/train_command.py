@@ -1,0 +1,140 @@
+"""`optix train`: from an environment's id to a trained policy and its report."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from optix_cli.console import output_console, print_line
+from optix_cli.environments import episode_pipeline, training_pipeline
+from optix_cli.fresh_episodes import play_test
+from optix_cli.interruption import Interruption, interruptible
+from optix_cli.live_view import LiveView
+from optix_cli.plain_view import PlainView
+from optix_cli.progress import ProgressCallback, ProgressView
+from optix_cli.report_command import print_report, print_row, read_runs
+from optix_cli.report_text import run_title, settings_text
+from optix_cli.train_request import PreparedRun, TrainRequest, prepare
+from optix_core.rl_optimizer import RLOptimizer
+from optix_core.run_directory import RunDirectory
+from optix_core.run_report import RunReport
+
+
+def train(
+    env_id: str,
+    /,
+    *,
+    seed: int | None = None,
+    run_dir: Path | None = None,
+    max_steps: int | None = None,
+    assignments: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--set",
+            metavar="NAME=VALUE",
+            consume_multiple=True,
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    agent: str = "ppo",
+) -> None:
+    """Train until nothing improves any more, test the best policy, report.
+
+    Args:
+        env_id: A Gymnasium id with Discrete or Box actions: CartPole-v1, or my_module:MyEnv-v0.
+        seed: What everything random is drawn from. Default: drawn, and written down.
+        run_dir: Where journal, settings and policies go. A run that is there already stays, and
+            this one is appended. Default: a fresh runs/ENV-seedSEED, numbered where that exists.
+        max_steps: Stop after at most as many steps of training, in whole windows.
+        assignments: Hyperparameters and loop settings; a name that does not exist lists those
+            that do.
+        agent: An installed agent, or my_package.my_module:make_agent, a function called without
+            arguments; its module is looked for in the current directory first.
+    """
+    request = TrainRequest(
+        env_id=env_id,
+        seed=seed,
+        run_dir=run_dir,
+        max_steps=max_steps,
+        assignments=assignments,
+        agent=agent,
+    )
+    console = output_console()
+    with interruptible() as interruption:
+        with console.status(f"Loading {agent}"):
+            run = prepare(request)
+        _train_and_report(run, console, interruption)
+
+
+def _train_and_report(run: PreparedRun, console: Console, interruption: Interruption) -> None:
+    _print_settings(run, console)
+    n_runs = len(read_runs(run.run_dir))
+    try:
+        report = _optimizer(run, console, interruption).run()
+        _test_best(run, report, console)
+    finally:
+        # Also for a run that failed or was interrupted; none where not even a run began.
+        for history in read_runs(run.run_dir)[n_runs:]:
+            print_line(console, "")
+            print_report(history, run.run_dir, console)
+
+
+def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -> RLOptimizer:
+    settings, env_id = run.settings, run.request.env_id
+    progress = ProgressCallback(
+        _view(run, console),
+        settings,
+        max_steps=run.request.max_steps,
+        after_window=interruption.check,
+    )
+    optimizer = RLOptimizer(
+        run.agent,
+        training_pipeline(env_id, n_envs=settings.n_envs, window_size=settings.window_size),
+        val_pipeline=episode_pipeline(env_id, settings.validation_episodes),
+        checkpoint_dir=run.run_dir,
+        max_snapshots=settings.max_snapshots,
+        rollback_on_degradation=settings.rollback_on_degradation,
+        improvement_margin=settings.improvement_margin,
+        max_episodes=run.max_windows,
+        base_interval=settings.base_interval,
+        backoff_factor=settings.backoff_factor,
+        max_interval_episodes=settings.max_interval_episodes,
+        plateau_threshold=settings.plateau_threshold,
+        dormant_threshold=settings.dormant_threshold,
+        degradation_threshold=settings.degradation_threshold,
+        degradation_patience=settings.degradation_patience,
+        callbacks=[progress],
+        seed=run.seeds.seed,
+    )
+    optimizer.annotate(run.sections())
+    return optimizer
+
+
+def _view(run: PreparedRun, console: Console) -> ProgressView:
+    return LiveView(console, _title(run)) if console.is_terminal else PlainView(console)
+
+
+def _title(run: PreparedRun) -> str:
+    return run_title(run.request.env_id, run.request.agent, run.seeds.seed)
+
+
+def _print_settings(run: PreparedRun, console: Console) -> None:
+    print_line(console, _title(run))
+    print_row(console, "Loop", settings_text(run.settings.as_dict()))
+    print_row(console, "Agent", settings_text(run.hyperparams))
+    print_row(console, "Run", str(run.run_dir))
+    print_line(console, "")
+
+
+def _test_best(run: PreparedRun, report: RunReport, console: Console) -> None:
+    """Test the best policy, which `run` left in the agent, and write the outcome down."""
+    if report.best_score is None:
+        return
+    n_episodes = run.settings.test_episodes
+    with console.status(f"Testing the best policy on {n_episodes} fresh episodes"):
+        test = play_test(run.agent, run.request.env_id, n_episodes=n_episodes, seed=run.seeds.seed)
+    fields: dict[str, Any] = test.as_event()
+    journal = RunDirectory(run.run_dir).journal
+    journal.append("tested", run=report.run_id, window=report.windows, **fields)
