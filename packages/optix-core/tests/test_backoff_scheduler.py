@@ -79,15 +79,14 @@ def test_a_factor_below_two_backs_off_too() -> None:
 
 
 @given(
-    base=st.integers(1, 50),
     factor=st.floats(1.0, 1e6),
-    room=st.integers(0, 200),
-    plateau=st.integers(1, 8),
-    more=st.integers(0, 12),
+    lengths=st.tuples(st.integers(1, 50), st.integers(0, 200)),
+    counts=st.tuples(st.integers(1, 8), st.integers(0, 12)),
 )
 def test_gaps_follow_the_backoff_formula(
-    base: int, factor: float, room: int, plateau: int, more: int
+    factor: float, lengths: tuple[int, int], counts: tuple[int, int]
 ) -> None:
+    (base, room), (plateau, more) = lengths, counts
     settings = SchedulerSettings(
         base_interval=base,
         backoff_factor=factor,
@@ -108,9 +107,9 @@ def test_gaps_follow_the_backoff_formula(
 anything = st.floats(allow_nan=True, allow_infinity=True)
 
 
-@given(st.lists(anything, max_size=60), st.floats(1.0, 4.0), st.booleans())
+@given(scores=st.lists(anything, max_size=60), factor=st.floats(1.0, 4.0), rolls_back=st.booleans())
 def test_invariants_hold_for_any_scores(
-    scores: list[float], factor: float, rolls_back: bool
+    scores: list[float], factor: float, *, rolls_back: bool
 ) -> None:
     settings = SchedulerSettings(backoff_factor=factor, rollback_on_degradation=rolls_back)
     highest: float | None = None

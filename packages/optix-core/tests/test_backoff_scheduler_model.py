@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,6 +19,14 @@ from optix_core.backoff_scheduler import (
     enter_watchdog,
     put_off,
     start_round,
+)
+from optix_core.decisions import (
+    Decision,
+    Degrade,
+    EnterCooling,
+    EnterDormant,
+    Improve,
+    Reactivate,
 )
 from optix_core.loop_state import LoopState
 from optix_core.scheduler_settings import SchedulerSettings
@@ -128,32 +135,36 @@ class Model:
         return names
 
 
-def in_words(decision: Any) -> str:
-    words = {"EnterCooling": "cool", "EnterDormant": "sleep", "Reactivate": "wake"}
-    kind = type(decision).__name__
-    if kind == "Improve":
-        return "first" if decision.is_first else "better"
-    return "fall" if kind == "Degrade" else words[kind]
+def in_words(decision: Decision) -> str:
+    match decision:
+        case Improve():
+            return "first" if decision.is_first else "better"
+        case Degrade():
+            return "fall"
+        case EnterCooling():
+            return "cool"
+        case EnterDormant():
+            return "sleep"
+        case Reactivate():
+            return "wake"
 
 
-all_settings = st.builds(
-    lambda base, room, plateau, more, **rest: SchedulerSettings(
+@st.composite
+def all_settings(draw: st.DrawFn) -> SchedulerSettings:
+    base, plateau = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    return SchedulerSettings(
         base_interval=base,
-        max_interval_episodes=base + room,
+        backoff_factor=draw(st.floats(1.0, 5.0)),
+        max_interval_episodes=base + draw(st.integers(0, 30)),
         plateau_threshold=plateau,
-        dormant_threshold=plateau + more,
-        **rest,
-    ),
-    base=st.integers(1, 5),
-    room=st.integers(0, 30),
-    plateau=st.integers(1, 4),
-    more=st.integers(0, 4),
-    backoff_factor=st.floats(1.0, 5.0),
-    degradation_threshold=st.sampled_from([0.0, 0.5, 0.95, 1.0]),
-    degradation_patience=st.integers(1, 3),
-    rollback_on_degradation=st.booleans(),
-    watchdog=st.just(value=True),
-)
+        dormant_threshold=plateau + draw(st.integers(0, 4)),
+        degradation_threshold=draw(st.sampled_from([0.0, 0.5, 0.95, 1.0])),
+        degradation_patience=draw(st.integers(1, 3)),
+        rollback_on_degradation=draw(st.booleans()),
+        watchdog=True,
+    )
+
+
 scores = st.sampled_from([-100.0, -96.0, -1.0, 0.0, 1.0, 50.0, 94.0, 100.0]) | st.floats()
 
 
@@ -163,7 +174,7 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
     state: SchedulerState
     model: Model
 
-    @initialize(settings=all_settings)
+    @initialize(settings=all_settings())
     def begin(self, settings: SchedulerSettings) -> None:
         self.settings = settings
         self.new_round(0)
@@ -174,7 +185,7 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.state.state is not LoopState.DORMANT)
     @rule(score=scores, is_better=st.booleans())
-    def evaluate(self, score: float, is_better: bool) -> None:
+    def evaluate(self, score: float, *, is_better: bool) -> None:
         window_id = self.state.next_window
         evaluation = Evaluation(window_id=window_id, score=score, is_better=is_better)
         had_excursion = self.state.in_excursion
@@ -185,7 +196,7 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
         self.model.delays = 0
         assert [in_words(decision) for decision in decisions] == self.model.names()
         for decision in decisions:
-            if in_words(decision) == "fall":
+            if isinstance(decision, Degrade):
                 assert decision.is_new is (not had_excursion)
                 assert decision.is_new is self.model.is_first_fire(len(self.model.scores) - 1)
                 assert decision.restore_best is self.settings.rollback_on_degradation

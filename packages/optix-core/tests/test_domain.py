@@ -114,13 +114,13 @@ def test_scale(domain: Domain, theta: float, expected: float) -> None:
 ends = st.none() | st.floats(-1e6, 1e6)
 
 
-def domain_between(low: float | None, high: float | None, is_log: bool) -> Domain:
+def domain_between(low: float | None, high: float | None, *, is_log: bool) -> Domain:
     if low is not None and high is not None:
         low, high = min(low, high), max(low, high)
     return Domain(low=low, high=high, log=is_log and low is not None and low > 0)
 
 
-bounded = st.builds(domain_between, ends, ends, st.booleans())
+bounded = st.builds(domain_between, ends, ends, is_log=st.booleans())
 numbers: st.SearchStrategy[Any] = (
     st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)

@@ -46,5 +46,5 @@ def test_the_default_generator_goes_through_json_without_wide_integers() -> None
     ],
 )
 def test_what_is_no_state_is_refused(state: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointCorruptError, match="bit generator|not a state of PCG64"):
+    with pytest.raises(CheckpointCorruptError, match=r"bit generator|not a state of PCG64"):
         generator_from_state(state)

@@ -1,7 +1,7 @@
-"""Exploit from the lowest fifth, explore otherwise; types, bounds and the generator's state kept."""
+"""Exploit from the lowest fifth, explore otherwise; types, bounds and generator are kept."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -139,7 +139,7 @@ def test_types_and_inferred_domains_survive_anything(
         last = current[name]
         assert type(last) is type(first)
         if isinstance(first, bool | str | list) or first is None:
-            assert repr(last) == repr(first)
+            assert str(last) == str(cast("object", first))
         elif isinstance(first, float | np.floating) and 0 < first < 1:
             assert 0 < last < 1
         elif first > 0:
@@ -184,10 +184,12 @@ def test_declared_domains_hold() -> None:
 
 
 def test_no_global_generator_is_touched() -> None:
-    before = np.random.get_state()[1].tolist()  # pyright: ignore[reportAttributeAccessIssue]  # noqa: NPY002
+    def global_state() -> str:
+        return repr(np.random.get_state())  # noqa: NPY002 -- to see that nobody used it
+
+    before = global_state()
     filled([1.0, 2.0, 3.0, 4.0, 5.0, 0.0])
-    after = np.random.get_state()[1].tolist()  # pyright: ignore[reportAttributeAccessIssue]  # noqa: NPY002
-    assert before == after
+    assert global_state() == before
 
 
 def test_the_same_seed_gives_the_same_suggestions() -> None:

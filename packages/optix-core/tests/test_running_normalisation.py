@@ -161,5 +161,6 @@ def test_observations_of_another_shape_are_refused(shape: tuple[int, ...]) -> No
     ],
 )
 def test_settings_out_of_range_are_refused(given: dict[str, Any], message: str) -> None:
+    settings: dict[str, Any] = {"shape": (3,), **given}
     with pytest.raises(ConfigurationError, match=message):
-        RunningNormalisation(**{"shape": (3,), **given})
+        RunningNormalisation(**settings)

@@ -1,14 +1,14 @@
 """Arithmetic on hyperparameters that keeps their type and their domain."""
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from optix_core.domain import Domain
 from optix_core.domain_inference import POSITIVE, UNIT_INTERVAL
 
-Number = TypeVar("Number", bound=float)
+Number = TypeVar("Number", bound=float | np.integer[Any] | np.floating[Any])
 """An int, a float or a NumPy scalar; what comes back is of the same type."""
 
 
