@@ -1,7 +1,23 @@
-"""Keras agents and evaluators for Optix."""
+"""Keras agents and evaluators for Optix. Parts that need TensorFlow load it at first use."""
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from optix_tf.tf_evaluator import TFEvaluator
+
+if TYPE_CHECKING:
+    from optix_tf.ppo_agent import PPOAgent
+    from optix_tf.tf_agent import TFAgent
 
 __version__ = version("optix-tf")
+
+__all__ = ["PPOAgent", "TFAgent", "TFEvaluator"]
+
+_LAZY = {"PPOAgent": "optix_tf.ppo_agent", "TFAgent": "optix_tf.tf_agent"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
