@@ -1,8 +1,12 @@
 """The loop settings of `optix train`: their ranges, and the patience that they amount to."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from optix_cli.loop_settings import LoopSettings
+from optix_cli.overrides import parse_values
 from optix_core.backoff_scheduler import Evaluation, decide, is_due, start_round
 from optix_core.errors import ConfigurationError
 from optix_core.loop_state import LoopState
@@ -57,3 +61,10 @@ def test_a_budget_is_counted_in_whole_windows() -> None:
 def test_a_budget_below_one_window_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="at least one window, 2,048 steps"):
         LoopSettings().windows_within(2047)
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", readme, re.MULTILINE))
+    stated = parse_values(rows, LoopSettings().as_dict())
+    assert stated == LoopSettings().as_dict()
