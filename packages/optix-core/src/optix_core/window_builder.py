@@ -1,0 +1,94 @@
+"""Makes a window of the rows of one environment."""
+
+from array import array
+from collections.abc import Mapping
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optix_core.episode_data import BoolArray, EpisodeData, FloatArray
+from optix_core.observation_log import ObservationLog
+from optix_core.row_values import stack_rows
+
+
+@final
+class WindowBuilder:
+    """Gathers rows in lists, which for one environment beats preallocated arrays.
+
+    The collector appends to the lists itself, one of each a step: a call a step would cost as
+    much as all the appending. What it appends must be its own (`row_values.own`).
+    """
+
+    __slots__ = ("_ends", "_successors", "actions", "infos", "observations", "rewards")
+
+    def __init__(self) -> None:
+        self.observations = ObservationLog()
+        self.actions: list[Any] = []
+        self.rewards = array("d")
+        self.infos: list[Mapping[str, Any]] = []
+        self._ends: list[tuple[int, bool, bool]] = []
+        self._successors: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def end_episode(self, final_observation: Any, *, terminated: bool, truncated: bool) -> None:
+        """Note that the last row ended an episode, in which way, and what came of it."""
+        self._ends.append((len(self) - 1, terminated, truncated))
+        self.break_off(final_observation)
+
+    def break_off(self, successor: Any) -> None:
+        """Note what followed the last row, where that is not the next row's observation."""
+        self._successors.append((len(self) - 1, self.observations.add_successor(successor)))
+
+    def build(
+        self,
+        *,
+        window_id: int,
+        timestamp: float,
+        return_before: float = 0.0,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> EpisodeData:
+        """Make the window of at least one row."""
+        observations, next_observations = self._stack_observations()
+        terminated, truncated = self._flags()
+        return EpisodeData(
+            observations=observations,
+            actions=stack_rows(self.actions),
+            rewards=self._reward_column(),
+            terminated=terminated,
+            truncated=truncated,
+            next_observations=next_observations,
+            infos=self.infos,
+            episode_id=window_id,
+            timestamp=timestamp,
+            metadata={} if metadata is None else metadata,
+            returns_before=np.array([return_before]),
+        )
+
+    def return_after(self, return_before: float) -> float:
+        """Return that the unfinished episode has reached; 0 where the last row ended one."""
+        start = self._ends[-1][0] + 1 if self._ends else 0
+        return sum(self.rewards[start:], 0.0 if self._ends else return_before)
+
+    def _stack_observations(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        # Row t + 1 is the successor of row t, but for the few that were noted. These are stacked
+        # behind the rows, so that one conversion decides the dtype of all.
+        n_rows = len(self)
+        stacked = self.observations.stack()
+        successor_of = np.arange(1, n_rows + 1)
+        for row, place in self._successors:
+            successor_of[row] = n_rows + place
+        return stacked[:n_rows], stacked[successor_of]
+
+    def _reward_column(self) -> FloatArray:
+        return np.array(self.rewards, dtype=np.float64)
+
+    def _flags(self) -> tuple[BoolArray, BoolArray]:
+        terminated = np.zeros(len(self), dtype=np.bool_)
+        truncated = np.zeros(len(self), dtype=np.bool_)
+        for row, is_terminated, is_truncated in self._ends:
+            terminated[row] = is_terminated
+            truncated[row] = is_truncated
+        return terminated, truncated
