@@ -1,5 +1,7 @@
 """Optional abilities: inherited fast paths are trusted only where they belong to `act`."""
 
+from typing import Any
+
 from optix_core.abilities import (
     ActsGreedily,
     ActsInBatch,
@@ -11,39 +13,39 @@ from optix_core.abilities import (
 
 
 class Plain:
-    def act(self, observation):
+    def act(self, observation: Any) -> Any:
         return observation
 
 
 class Fast(Plain):
-    def act(self, observation):
+    def act(self, observation: Any) -> Any:
         return observation
 
-    def act_batch(self, observations):
+    def act_batch(self, observations: Any) -> Any:
         return observations
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
 
 
 class OverridesActAlone(Fast):
-    def act(self, observation):
+    def act(self, observation: Any) -> Any:
         return -observation
 
 
 class AddsGreedyToTheSameAct(Plain):
-    def act_greedy(self, observation):
+    def act_greedy(self, observation: Any) -> Any:
         return observation
 
 
 class OverridesBoth(Fast):
-    def act(self, observation):
+    def act(self, observation: Any) -> Any:
         return -observation
 
-    def act_batch(self, observations):
+    def act_batch(self, observations: Any) -> Any:
         return -observations
 
 
@@ -51,22 +53,22 @@ class Inherits(Fast):
     pass
 
 
-def test_a_method_counts_where_it_was_defined_with_act_or_below():
+def test_a_method_counts_where_it_was_defined_with_act_or_below() -> None:
     assert supports(Fast(), ActsInBatch)
     assert supports(Inherits(), ActsInBatch)
     assert supports(OverridesBoth(), ActsInBatch)
     assert supports(AddsGreedyToTheSameAct(), ActsGreedily)
 
 
-def test_overriding_act_alone_drops_the_inherited_fast_path():
+def test_overriding_act_alone_drops_the_inherited_fast_path() -> None:
     assert not supports(OverridesActAlone(), ActsInBatch)
 
 
-def test_state_has_nothing_to_do_with_act():
+def test_state_has_nothing_to_do_with_act() -> None:
     assert supports(OverridesActAlone(), HasState)
 
 
-def test_what_is_missing_is_not_supported():
+def test_what_is_missing_is_not_supported() -> None:
     assert not supports(Plain(), ActsInBatch)
     assert not supports(Plain(), DeclaresHyperparams)
     assert not supports(None, Seedable)

@@ -1,5 +1,7 @@
 """A window's derived values against a scalar walk through its rows."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,10 @@ from hypothesis import strategies as st
 from optix_core import EpisodeData
 from optix_core.errors import ContractViolationError
 
+Case = tuple[list[list[float]], list[list[bool]], list[list[bool]], list[float]]
 
-def make_window(rewards, terminated, truncated=None, **fields):
+
+def make_window(rewards: Any, terminated: Any, truncated: Any = None, **fields: Any) -> EpisodeData:
     rewards = np.asarray(rewards, dtype=np.float64)
     rows = np.zeros((*rewards.shape, 2))
     return EpisodeData(
@@ -23,7 +27,9 @@ def make_window(rewards, terminated, truncated=None, **fields):
     )
 
 
-def walk(rewards, dones, valid, before):
+def walk(
+    rewards: Any, dones: list[list[bool]], valid: list[list[bool]], before: list[float]
+) -> tuple[list[float], list[float]]:
     """Slow twin: one row of one environment at a time."""
     running, ended = list(before), []
     for row in range(len(rewards)):
@@ -37,19 +43,18 @@ def walk(rewards, dones, valid, before):
 
 
 @st.composite
-def windows(draw):
+def windows(draw: st.DrawFn) -> Case:
     length, envs = draw(st.integers(1, 12)), draw(st.integers(1, 4))
-    grid = lambda element: draw(  # noqa: E731
-        st.lists(st.lists(element, min_size=envs, max_size=envs), min_size=length, max_size=length)
-    )
-    rewards = grid(st.integers(-5, 5).map(float))
-    dones, valid = grid(st.booleans()), grid(st.booleans())
+    flags = st.lists(st.booleans(), min_size=envs, max_size=envs)
+    numbers = st.lists(st.integers(-5, 5).map(float), min_size=envs, max_size=envs)
+    rewards = draw(st.lists(numbers, min_size=length, max_size=length))
+    dones, valid = (draw(st.lists(flags, min_size=length, max_size=length)) for _ in range(2))
     before = draw(st.lists(st.integers(-9, 9).map(float), min_size=envs, max_size=envs))
     return rewards, dones, valid, before
 
 
 @given(windows())
-def test_episode_returns_equal_a_walk_through_the_rows(case):
+def test_episode_returns_equal_a_walk_through_the_rows(case: Case) -> None:
     rewards, dones, valid, before = case
     window = make_window(rewards, dones, valid=valid, returns_before=before)
     ended, running = walk(rewards, dones, valid, before)
@@ -60,7 +65,7 @@ def test_episode_returns_equal_a_walk_through_the_rows(case):
 
 
 @given(windows(), st.data())
-def test_cutting_a_window_in_two_loses_no_return(case, data):
+def test_cutting_a_window_in_two_loses_no_return(case: Case, data: st.DataObject) -> None:
     rewards, dones, valid, before = case
     cut = data.draw(st.integers(0, len(rewards)))
     whole = make_window(rewards, dones, valid=valid, returns_before=before)
@@ -80,7 +85,7 @@ def test_cutting_a_window_in_two_loses_no_return(case, data):
     assert second.returns_after.tolist() == whole.returns_after.tolist()
 
 
-def test_single_environment_has_one_axis():
+def test_single_environment_has_one_axis() -> None:
     window = make_window([1.0, 2.0, 4.0], [False, True, False], returns_before=[10.0])
     assert window.episode_returns.tolist() == [13.0]
     assert window.returns_after.tolist() == [4.0]
@@ -100,14 +105,17 @@ def test_single_environment_has_one_axis():
         ("returns_before", [0.0, 0.0]),
     ],
 )
-def test_disagreeing_shapes_are_refused_by_name(field, value):
-    fields = {"observations": np.zeros((2, 2)), "next_observations": np.zeros((2, 2))}
+def test_disagreeing_shapes_are_refused_by_name(field: str, value: Any) -> None:
+    fields: dict[str, Any] = {
+        "observations": np.zeros((2, 2)),
+        "next_observations": np.zeros((2, 2)),
+    }
     fields |= {"actions": np.zeros(2), "rewards": [0.0, 0.0]}
     fields |= {"terminated": [False, False], "truncated": [False, False], field: value}
     with pytest.raises(ContractViolationError, match=field):
         EpisodeData(**fields)
 
 
-def test_rewards_need_one_or_two_axes():
+def test_rewards_need_one_or_two_axes() -> None:
     with pytest.raises(ContractViolationError, match=r"\[T\] or \[T, N\]"):
         make_window(np.zeros((2, 2, 2)), np.zeros((2, 2, 2), dtype=bool))

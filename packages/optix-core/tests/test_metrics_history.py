@@ -4,7 +4,7 @@ from optix_core import EvalMetrics
 from optix_core.metrics_history import CAPACITY, MetricsHistory
 
 
-def test_history_is_thinned_by_two_and_keeps_first_and_last():
+def test_history_is_thinned_by_two_and_keeps_first_and_last() -> None:
     history = MetricsHistory()
     for window in range(5 * CAPACITY):
         history.append(EvalMetrics(float(window), episode_id=window))
@@ -16,7 +16,7 @@ def test_history_is_thinned_by_two_and_keeps_first_and_last():
     assert windows == sorted(set(windows))
 
 
-def test_short_histories_are_whole():
+def test_short_histories_are_whole() -> None:
     history = MetricsHistory()
     for window in range(10):
         history.append(EvalMetrics(float(window)))

@@ -6,24 +6,47 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.base_pipeline import BasePipeline
+from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.decisions import NextRound, Stop, StopReason
 from optix_core.domain import Domain
 from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.evaluators import ReturnEvaluator
 from optix_core.hyperparam_set import HyperparamSet
+from optix_core.loop_callback import LoopCallback, LoopHandle
 from optix_core.loop_state import LoopState
+from optix_core.optimizers import BackoffOptimizer, PBTOptimizer
 from optix_core.policy_snapshot import PolicySnapshot
+from optix_core.rl_optimizer import RLOptimizer
+from optix_core.run_directory import RunDirectory
+from optix_core.run_report import RunReport, render_report
+from optix_core.seeds import SeedPlan
 
 __version__ = version("optix-core")
 
 __all__ = [
+    "BackoffOptimizer",
     "BaseAgent",
     "BaseEvaluator",
     "BaseOptimizer",
     "BasePipeline",
+    "CheckpointRegistry",
     "Domain",
     "EpisodeData",
     "EvalMetrics",
     "HyperparamSet",
+    "LoopCallback",
+    "LoopHandle",
     "LoopState",
+    "NextRound",
+    "PBTOptimizer",
     "PolicySnapshot",
+    "RLOptimizer",
+    "ReturnEvaluator",
+    "RunDirectory",
+    "RunReport",
+    "SeedPlan",
+    "Stop",
+    "StopReason",
+    "render_report",
 ]

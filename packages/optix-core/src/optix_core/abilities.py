@@ -47,10 +47,7 @@ class HasActionDistribution(Protocol):
 
     def action_distribution(
         self, observations: NDArray[Any]
-    ) -> (
-        NDArray[np.floating[Any]]
-        | tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
-    ):
+    ) -> NDArray[np.floating[Any]] | tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
         """Return probabilities [B, K] of discrete actions, or (mean, std), each [B, A]."""
         ...
 
@@ -82,8 +79,10 @@ class HasState(Protocol):
     """Can be resumed bit for bit."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what weights do not hold (generators, replay, counters): nested dicts and lists
-        of NumPy arrays and JSON scalars."""
+        """Return what weights do not hold: generators, replay, counters.
+
+        Nested dicts and lists of NumPy arrays and JSON scalars.
+        """
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -114,8 +113,10 @@ class ValidatesOnSeeds(Protocol):
     """A pipeline that can play held-out windows on a fixed list of seeds."""
 
     def validate_on(self, seed: int) -> None:
-        """Play validation from here on: greedily where the agent can, leaving no trace in it, each
-        window from resets on seeds drawn once from this one."""
+        """Play held-out windows from here on, leaving no trace in the agent.
+
+        It acts greedily where it can. Resets are on seeds drawn once from this one.
+        """
         ...
 
 
@@ -139,9 +140,7 @@ def supports(component: object, ability: type[P]) -> TypeGuard[P]:
         return True
     tied = _TIED_TO_ACT.intersection(vars(ability))
     definers = (_definer(kind, name) for name in tied)
-    return all(
-        definer is not None and issubclass(definer, acting) for definer in definers
-    )
+    return all(definer is not None and issubclass(definer, acting) for definer in definers)
 
 
 def _definer(kind: type, name: str) -> type | None:

@@ -19,9 +19,7 @@ class BaseEvaluator:
     without evidence.
     """
 
-    def score(
-        self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]
-    ) -> EvalMetrics:
+    def score(self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]) -> EvalMetrics:
         """Score a training window.
 
         Args:
@@ -52,9 +50,7 @@ class BaseEvaluator:
         metrics: dict[str, MetricValue] = {
             name: value for name, value in train.metrics.items() if name not in evidence
         }
-        metrics.update(
-            {name: value for name, value in evidence.items() if value is not None}
-        )
+        metrics.update({name: value for name, value in evidence.items() if value is not None})
         metrics["train_score"] = train.primary_score
         metrics["val_score"] = val.primary_score
         metrics["generalization_gap"] = train.primary_score - val.primary_score
@@ -85,9 +81,7 @@ def _score_window(
     if window.metadata.get("unit") == "window":
         return window.total_reward, {**metrics, "unit": "window"}
     returns = window.returns_since_decision
-    mean, standard_error = mean_and_se(
-        window.episode_returns if returns is None else returns
-    )
+    mean, standard_error = mean_and_se(window.episode_returns if returns is None else returns)
     count = len(window.episode_returns if returns is None else returns)
     return mean, {**metrics, "n_episodes": count, "score_se": standard_error}
 

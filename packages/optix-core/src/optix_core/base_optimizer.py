@@ -34,7 +34,7 @@ class BaseOptimizer(ABC):
         """Hear of a rollback or a new round: whatever was being tried is void."""
 
     def set_domains(self, domains: Mapping[str, Domain]) -> None:
-        """Learn what the agent declares of its hyperparameters, once, before the first `suggest`."""
+        """Hear what the agent declares of its hyperparameters, once, before the first `suggest`."""
 
     def set_rng(self, rng: np.random.Generator) -> None:
         """Draw random numbers from this generator, given once, before the first `suggest`."""

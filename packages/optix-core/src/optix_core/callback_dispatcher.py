@@ -54,9 +54,7 @@ class CallbackDispatcher:
 
     def ask_dormant(self, window_id: int) -> list[CallbackDecision]:
         """Call `on_dormant` of every callback; returns what they decided, in their order."""
-        answers = [
-            seat.call(seat.callback.on_dormant, window_id) for seat in self._seats
-        ]
+        answers = [seat.call(seat.callback.on_dormant, window_id) for seat in self._seats]
         # What a callback returns that is no decision is its own affair: most hooks return None.
         return [answer for answer in answers if isinstance(answer, NextRound | Stop)]
 
@@ -75,17 +73,16 @@ class _Seat:
             answer = hook(*arguments)
         except OptixError:
             raise
-        except Exception:  # noqa: BLE001 - user code; the outcome is documented above
-            self._note_failure(hook)
+        except Exception:
+            logger.exception("%s of callback %s raised; the run goes on", hook.__name__, self.name)
+            self._count_failure()
             return None
         self._in_a_row = 0
         return answer
 
-    def _note_failure(self, hook: Callable[..., Any]) -> None:
+    def _count_failure(self) -> None:
         self.failures += 1
         self._in_a_row += 1
-        name = getattr(hook, "__name__", "a hook")
-        logger.exception("%s of callback %s raised; the run goes on", name, self.name)
         if self._in_a_row == MAX_FAILURES_IN_A_ROW:
             logger.warning(
                 "callback %s raised %d times in a row and is disabled for the rest of this run",

@@ -1,4 +1,4 @@
-"""What can be decided, as frozen values: the scheduler's after an evaluation, a callback's at DORMANT."""
+"""What can be decided, as frozen values: by the scheduler, and by callbacks at DORMANT."""
 
 from dataclasses import dataclass
 from enum import StrEnum

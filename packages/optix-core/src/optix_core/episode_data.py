@@ -86,11 +86,7 @@ class EpisodeData:
     @property
     def length(self) -> int:
         """Number of steps: valid rows of all environments."""
-        return (
-            self.rewards.size
-            if self.valid is None
-            else int(np.count_nonzero(self.valid))
-        )
+        return self.rewards.size if self.valid is None else int(np.count_nonzero(self.valid))
 
     @property
     def total_reward(self) -> float:
@@ -121,11 +117,7 @@ class EpisodeData:
 
     def _split_returns(self) -> tuple[FloatArray, FloatArray]:
         rewards, ends = self._valid_rewards(), self._columns(self.dones)
-        running = (
-            np.zeros(self.num_envs)
-            if self.returns_before is None
-            else self.returns_before
-        )
+        running = np.zeros(self.num_envs) if self.returns_before is None else self.returns_before
         ended: list[tuple[int, int, float]] = []
         after = np.empty(self.num_envs)
         for env in range(self.num_envs):
@@ -144,11 +136,7 @@ class EpisodeData:
         return np.array([value for _, _, value in ended], dtype=np.float64), after
 
     def _valid_rewards(self) -> FloatArray:
-        rewards = (
-            self.rewards
-            if self.valid is None
-            else np.where(self.valid, self.rewards, 0.0)
-        )
+        rewards = self.rewards if self.valid is None else np.where(self.valid, self.rewards, 0.0)
         return self._columns(rewards)
 
     def _columns(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
@@ -180,9 +168,7 @@ class EpisodeData:
                 raise ContractViolationError(
                     f"{name} must begin with the shape of rewards {shape}, got {array.shape}"
                 )
-        if self.returns_before is not None and self.returns_before.shape != (
-            self.num_envs,
-        ):
+        if self.returns_before is not None and self.returns_before.shape != (self.num_envs,):
             raise ContractViolationError(
                 f"returns_before must have shape [{self.num_envs}], got {self.returns_before.shape}"
             )

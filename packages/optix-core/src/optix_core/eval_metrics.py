@@ -44,11 +44,7 @@ class EvalMetrics:
     def n_episodes(self) -> int | None:
         """Number of episodes behind the score, None where the evaluator does not say."""
         value = self.metrics.get("n_episodes")
-        return (
-            int(value)
-            if isinstance(value, int | float) and math.isfinite(value)
-            else None
-        )
+        return int(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
     @property
     def score_se(self) -> float | None:
@@ -80,10 +76,7 @@ class EvalMetrics:
 
 
 def _as_float(score: object) -> float:
-    if (
-        isinstance(score, np.ndarray)
-        and cast("np.ndarray[tuple[int, ...]]", score).ndim == 0
-    ):
+    if isinstance(score, np.ndarray) and cast("np.ndarray[tuple[int, ...]]", score).ndim == 0:
         score = score[()]
     if isinstance(score, bool | np.bool_) or not isinstance(score, numbers.Real):
         raise ContractViolationError(

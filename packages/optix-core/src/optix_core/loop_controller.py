@@ -206,17 +206,13 @@ class LoopController:
         self._history.append(metrics)
         if len(self._first_evaluations) < parts.scheduler_settings.plateau_threshold:
             self._first_evaluations.append(metrics)
-        is_better = parts.judge.is_better(
-            metrics, self._round_best, parts.improvement_margin
-        )
+        is_better = parts.judge.is_better(metrics, self._round_best, parts.improvement_margin)
         evaluation = Evaluation(
             window_id=self._progress.window_id,
             score=metrics.primary_score,
             is_better=is_better,
         )
-        self._scheduler, decisions = decide(
-            parts.scheduler_settings, self._scheduler, evaluation
-        )
+        self._scheduler, decisions = decide(parts.scheduler_settings, self._scheduler, evaluation)
         for decision in decisions:
             self._carry_out(decision, metrics)
         self._tune(metrics)
@@ -234,15 +230,11 @@ class LoopController:
                 self._enter_dormant()
             case Degrade(restore_best, is_new):
                 if is_new:
-                    callbacks.notify(
-                        "on_degradation", self._progress.window_id, metrics
-                    )
+                    callbacks.notify("on_degradation", self._progress.window_id, metrics)
                 if restore_best:
                     self._roll_back()
             case Reactivate():
-                logger.info(
-                    "window %d: degraded, training again", self._progress.window_id
-                )
+                logger.info("window %d: degraded, training again", self._progress.window_id)
             case _:
                 assert_never(decision)
 
@@ -252,10 +244,17 @@ class LoopController:
         parts.tuning.on_improvement(metrics)
         best = None if self._best is None else self._best.eval_metrics
         if parts.judge.is_better(metrics, best, parts.improvement_margin):
-            self._best = parts.registry.save(
-                self._learner, metrics, read_hyperparams(self._learner)
-            )
+            hyperparams = read_hyperparams(self._learner)
+            self._keep(parts.registry.save(self._learner, metrics, hyperparams))
             parts.callbacks.notify("on_improvement", self._best)
+
+    def _keep(self, best: PolicySnapshot | None) -> None:
+        """Pin the best: an evaluator of the user's may prefer what the registry would prune."""
+        if best is not None:
+            self._parts.registry.pin(best.snapshot_id)
+        if self._best is not None:
+            self._parts.registry.unpin(self._best.snapshot_id)
+        self._best = best
 
     def _enter_dormant(self) -> None:
         answers = self._parts.callbacks.ask_dormant(self._progress.window_id)
@@ -282,15 +281,13 @@ class LoopController:
             offers.append(self._next_learner)
             self._next_learner = None
         if len(offers) > 1:
-            logger.warning(
-                "%d callbacks offered a next round; the first is taken", len(offers)
-            )
+            logger.warning("%d callbacks offered a next round; the first is taken", len(offers))
         return offers[0] if offers else None
 
     def _verdict(self) -> Stop:
         evaluations = self._scheduler.n_without_improvement
         if self._best is None or never_rose(
-            self._first_evaluations, self._best.eval_metrics
+            self._first_evaluations, self._best.eval_metrics, self._history.count
         ):
             return Stop(
                 StopReason.NO_IMPROVEMENT,
@@ -312,17 +309,13 @@ class LoopController:
         self.record("round_started", round=self._progress.rounds)
 
     def _begin_baseline(self) -> None:
-        self._scheduler = start_round(
-            self._parts.scheduler_settings, self._progress.window_id + 1
-        )
+        self._scheduler = start_round(self._parts.scheduler_settings, self._progress.window_id + 1)
         self._round_best = None
 
     def _roll_back(self) -> None:
         if self._best is None:
             return
-        logger.warning(
-            "window %d: degraded, restoring the best policy", self._progress.window_id
-        )
+        logger.warning("window %d: degraded, restoring the best policy", self._progress.window_id)
         self._parts.registry.load(self._best, self._learner)
         self._is_replaced = True
         self._forget_policy()
@@ -339,9 +332,7 @@ class LoopController:
             parts.tuning.on_plateau(self._history)
         if self._is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
             return
-        change = parts.tuning.tune(
-            self._learner, self._history, self._progress.window_id
-        )
+        change = parts.tuning.tune(self._learner, self._history, self._progress.window_id)
         if change is not None:
             parts.callbacks.notify("on_hyperparam_update", *change)
 
@@ -385,6 +376,8 @@ class LoopController:
                 errors.append(error)
         report = self._report(failure)
         self._recorder.end(report)
+        if self._best is not None:
+            self._parts.registry.unpin(self._best.snapshot_id)
         if failure is None and errors:
             raise errors[0]
         return report
@@ -393,12 +386,8 @@ class LoopController:
         ending = self._ending or Stop(StopReason.STOPPED)
         best = self._best
         metrics = None if best is None else best.eval_metrics
-        first = next(
-            (m.primary_score for m in self._first_evaluations if m.is_finite), None
-        )
-        params = (
-            best.hyperparams.params if best else self._learner.get_hyperparams().params
-        )
+        first = next((m.primary_score for m in self._first_evaluations if m.is_finite), None)
+        params = best.hyperparams.params if best else self._learner.get_hyperparams().params
         return RunReport(
             run_id=self._recorder.run_id,
             seed=self._parts.seeds.seed,

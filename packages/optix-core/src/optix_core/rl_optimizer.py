@@ -173,9 +173,7 @@ class RLOptimizer:
         return self._loop.run()
 
     def _asked(self) -> dict[str, Mapping[str, Any]]:
-        settings = {
-            name: getattr(self._settings, name) for name in self._settings.__slots__
-        }
+        settings = {name: getattr(self._settings, name) for name in self._settings.__slots__}
         val = self._val_pipeline
         parts = {
             "seed": self._seeds.seed,

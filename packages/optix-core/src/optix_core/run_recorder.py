@@ -99,9 +99,7 @@ class RunRecorder:
             decisions=[type(decision).__name__ for decision in outcome.decisions],
             best=None if outcome.best is None else outcome.best.sequence,
             learned=outcome.is_learned,
-            diagnostics=numeric_diagnostics(outcome.diagnostics)
-            if outcome.is_learned
-            else {},
+            diagnostics=numeric_diagnostics(outcome.diagnostics) if outcome.is_learned else {},
             time_s=self.time_s,
             **changed,
         )

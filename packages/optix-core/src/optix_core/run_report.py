@@ -72,9 +72,7 @@ def render_report(report: RunReport) -> str:
         ("Time", f"{report.time_s:.1f} s"),
     ]
     if report.callback_errors:
-        failures = ", ".join(
-            f"{name} × {n}" for name, n in report.callback_errors.items()
-        )
+        failures = ", ".join(f"{name} × {n}" for name, n in report.callback_errors.items())
         rows.append(("Callback errors", failures))
     if report.error:
         rows.append(("Error", report.error))
@@ -86,11 +84,7 @@ def _best(report: RunReport) -> str:
         return "none: no score was finite"
     evidence = ""
     if report.best_score_se is not None and report.best_n_episodes is not None:
-        spread = (
-            f" ± {report.best_score_se:.4g}"
-            if math.isfinite(report.best_score_se)
-            else ""
-        )
+        spread = f" ± {report.best_score_se:.4g}" if math.isfinite(report.best_score_se) else ""
         evidence = f"{spread} (standard error, {report.best_n_episodes} episodes)"
     return f"{_number(report.best_score)}{evidence}, window {report.best_window}"
 
@@ -100,9 +94,7 @@ def _number(value: float | None) -> str:
 
 
 def _settings(params: Mapping[str, Any]) -> str:
-    return (
-        ", ".join(f"{name}={_value(value)}" for name, value in params.items()) or "none"
-    )
+    return ", ".join(f"{name}={_value(value)}" for name, value in params.items()) or "none"
 
 
 def _value(value: object) -> str:

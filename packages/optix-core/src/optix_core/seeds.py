@@ -47,7 +47,5 @@ class SeedPlan:
     def sequence(self, stream: str) -> np.random.SeedSequence:
         """The seed sequence of a stream: agent, training, validation, test, tuner or evolution."""
         if stream not in _STREAMS:
-            raise ConfigurationError(
-                f"unknown stream {stream!r}; known are {', '.join(_STREAMS)}"
-            )
+            raise ConfigurationError(f"unknown stream {stream!r}; known are {', '.join(_STREAMS)}")
         return np.random.SeedSequence(self.seed, spawn_key=(_STREAMS.index(stream),))

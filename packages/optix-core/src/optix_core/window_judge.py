@@ -45,9 +45,7 @@ class WindowJudge:
         """Take note of a training window, evaluated or not; returns it with its evidence."""
         return self._training.add(window)
 
-    def evaluate(
-        self, window: EpisodeData, diagnostics: Mapping[str, Any]
-    ) -> EvalMetrics | None:
+    def evaluate(self, window: EpisodeData, diagnostics: Mapping[str, Any]) -> EvalMetrics | None:
         """Score an observed window; None where the decision has to be put off."""
         train = _checked(self._evaluator.score(window, dict(diagnostics)), "score")
         if _is_thin(train):
@@ -55,9 +53,7 @@ class WindowJudge:
         metrics = train
         if self._val_pipeline is not None:
             held_out = self._validation.add(self._play_validation(self._val_pipeline))
-            val = _checked(
-                self._evaluator.score_validation(held_out), "score_validation"
-            )
+            val = _checked(self._evaluator.score_validation(held_out), "score_validation")
             if _is_thin(val):
                 return None
             metrics = _checked(self._evaluator.combine(train, val), "combine")
@@ -73,9 +69,7 @@ class WindowJudge:
         """
         if not candidate.is_finite:
             return False
-        if baseline is None or baseline.metrics.get("unit") != candidate.metrics.get(
-            "unit"
-        ):
+        if baseline is None or baseline.metrics.get("unit") != candidate.metrics.get("unit"):
             return True
         return bool(self._evaluator.compare(candidate, baseline)) and (
             margin == 0.0 or candidate.beats(baseline, margin)
@@ -83,9 +77,7 @@ class WindowJudge:
 
     def take_unit_change(self) -> bool:
         """Whether the unit of the score changed since this was last asked."""
-        changes = [
-            evidence.take_change() for evidence in (self._training, self._validation)
-        ]
+        changes = [evidence.take_change() for evidence in (self._training, self._validation)]
         return any(changes)
 
     def forget(self) -> None:
@@ -101,9 +93,7 @@ class WindowJudge:
             self._val_windows = iter(pipeline.episodes())
             window = next(self._val_windows, None)
         if window is None:
-            raise PipelineError(
-                "the validation pipeline yields no window; give one that does"
-            )
+            raise PipelineError("the validation pipeline yields no window; give one that does")
         self.validation_steps += window.length
         return window
 
@@ -124,15 +114,10 @@ class _Evidence:
         ended = window.episode_returns
         self._returns.extend(ended.tolist())
         self._windows_without_end = 0 if len(ended) else self._windows_without_end + 1
-        if (
-            not self._unit_is_window
-            and self._windows_without_end >= self._drought_limit
-        ):
+        if not self._unit_is_window and self._windows_without_end >= self._drought_limit:
             self._use_windows()
         metadata = (
-            {**window.metadata, "unit": "window"}
-            if self._unit_is_window
-            else window.metadata
+            {**window.metadata, "unit": "window"} if self._unit_is_window else window.metadata
         )
         returns = np.array(self._returns, dtype=np.float64)
         return replace(window, returns_since_decision=returns, metadata=metadata)
