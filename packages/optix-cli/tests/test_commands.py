@@ -49,7 +49,8 @@ def test_a_run_from_start_to_report(optix: RunCommand) -> None:
 
 def test_run_toml_says_what_was_asked(optix: RunCommand) -> None:
     optix(*TRAIN, "--max-steps", "400")
-    asked = tomllib.loads(Path("runs/CartPole-v1-seed100/run.toml").read_text(encoding="utf-8"))
+    text = Path("runs/CartPole-v1-seed100/run.toml").read_text(encoding="utf-8")
+    asked = tomllib.loads(text)["asked"]
     assert asked["train"]["env_id"] == "CartPole-v1"
     assert asked["train"]["agent"] == "linear_agent:make_agent"
     assert asked["train"]["max_steps"] == 400

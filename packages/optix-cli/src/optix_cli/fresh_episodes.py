@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from optix_cli.environments import episode_pipeline
 from optix_cli.intervals import MeanInterval, bootstrap_interval
-from optix_core.abilities import ActsGreedily, ActsGreedilyInBatch, supports
+from optix_core.abilities import ActsGreedily, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import PipelineError
 from optix_core.seeds import SeedPlan
@@ -50,7 +50,7 @@ def play_test(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> P
     return PolicyTest(
         interval=bootstrap_interval(returns, plan.generator(TEST_STREAM)),
         seed=seed,
-        is_greedy=supports(agent, ActsGreedily) or supports(agent, ActsGreedilyInBatch),
+        is_greedy=supports(agent, ActsGreedily),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -13,13 +13,14 @@ from rich.text import Text
 
 from optix_cli.progress import Progress
 from optix_cli.sparkline import sparkline
-from optix_cli.wording import clock_text, evaluation_text
+from optix_cli.wording import evaluation_text
 from optix_core.loop_state import LoopState
 
 REFRESH_PER_S = 4
 """Redraws a second: enough to look alive, too few to flicker."""
 
 _CURVE_WIDTH = 40
+_SCORE_WIDTH = 18
 _STATE_STYLE = {
     LoopState.ACTIVE: "green",
     LoopState.COOLING: "yellow",
@@ -28,33 +29,33 @@ _STATE_STYLE = {
 }
 
 
-def live_panel(progress: Progress, title: str) -> RenderableType:
+def live_panel(progress: Progress) -> RenderableType:
     """Draw progress: the curve of scores, the best, the pace, and how near the end is."""
     rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="dim", min_width=8)
+    rows.add_column(style="dim", min_width=10)
     rows.add_column()
-    rows.add_row("score", _score_row(progress))
-    rows.add_row("best", Text(evaluation_text(progress.best), style="bold"))
-    rows.add_row("steps", _pace_row(progress))
-    rows.add_row("state", _state_row(progress))
-    rows.add_row("patience", _patience_row(progress))
+    rows.add_row("  Score", _score_row(progress))
+    rows.add_row("  Best", Text(evaluation_text(progress.best), style="bold"))
+    rows.add_row("  Steps", _pace_row(progress))
+    rows.add_row("  State", _state_row(progress))
+    rows.add_row("  Patience", _patience_row(progress))
     if progress.max_steps is not None:
-        rows.add_row("budget", _bar(progress.steps, progress.max_steps))
-    heading = Table.grid(expand=False, padding=(0, 2))
-    heading.add_row(Text(title, style="bold"), Text(clock_text(progress.time_s), style="dim"))
-    return Group(heading, rows)
+        rows.add_row("  Budget", _bar(progress.steps, progress.max_steps))
+    return rows
 
 
 def _score_row(progress: Progress) -> Text:
     if progress.last is None:
         return Text("the first window is being played", style="dim")
-    curve = sparkline(progress.scores, _CURVE_WIDTH)
-    return Text.assemble((curve, "cyan"), "  ", evaluation_text(progress.last))
+    # The number keeps its place while the curve grows.
+    score = evaluation_text(progress.last).ljust(_SCORE_WIDTH)
+    return Text.assemble(score, (sparkline(progress.scores, _CURVE_WIDTH), "cyan"))
 
 
 def _pace_row(progress: Progress) -> Text:
     rate = "" if progress.steps_per_s is None else f"  {progress.steps_per_s:,.0f}/s"
-    return Text.assemble(f"{progress.steps:,}", (f"{rate}  in {progress.windows:,} windows", "dim"))
+    pace = f"  in {progress.windows:,} windows{rate}  {clock_text(progress.time_s)}"
+    return Text.assemble(f"{progress.steps:,}", (pace, "dim"))
 
 
 def _state_row(progress: Progress) -> Text:
@@ -75,7 +76,11 @@ def _patience_row(progress: Progress) -> RenderableType:
 
 def _bar(completed: float, total: float) -> ProgressBar:
     return ProgressBar(
-        total=total, completed=min(completed, total), width=_CURVE_WIDTH, finished_style="cyan"
+        total=total,
+        completed=min(completed, total),
+        width=_CURVE_WIDTH,
+        complete_style="cyan",
+        finished_style="cyan",
     )
 
 
@@ -83,11 +88,8 @@ def _bar(completed: float, total: float) -> ProgressBar:
 class LiveView:
     """Redraws the panel a few times a second while the run goes on, and clears it at the end."""
 
-    def __init__(
-        self, console: Console, title: str, *, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
-        """Draw on this console, under this title; the clock counts seconds."""
-        self._title = title
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Draw on this console; the clock counts seconds."""
         self._clock = clock
         self._progress, self._told_at = Progress(), clock()
         self._live = Live(
@@ -118,4 +120,4 @@ class LiveView:
         # The clock goes on while a window is long.
         progress = self._progress
         time_s = progress.time_s + self._clock() - self._told_at
-        return live_panel(replace(progress, time_s=time_s), self._title)
+        return live_panel(replace(progress, time_s=time_s))

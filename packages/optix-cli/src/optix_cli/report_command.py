@@ -10,7 +10,7 @@ from rich.text import Text
 from optix_cli.console import output_console, print_line
 from optix_cli.report_text import next_commands, report_rows, title_of
 from optix_cli.run_history import RunHistory, runs_of
-from optix_core.errors import CheckpointNotFoundError
+from optix_core.errors import CheckpointCorruptError, CheckpointNotFoundError
 from optix_core.run_directory import RunDirectory
 
 _LABEL_WIDTH = 12
@@ -51,9 +51,20 @@ def read_run(run_dir: Path, run_id: int | None = None) -> RunHistory:
 
 
 def print_report(history: RunHistory, run_dir: Path, console: Console) -> None:
-    """Print a report, and what may be run next."""
+    """Print a report, and what may be run next.
+
+    Raises:
+        CheckpointCorruptError: if the journal's events are not those of a run.
+    """
+    try:
+        rows = report_rows(history, run_dir)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointCorruptError(
+            f"the journal of run {history.run_id} in {run_dir} does not hold what a run writes: "
+            f"{type(error).__name__} {error}"
+        ) from error
     print_line(console, Text(title_of(history), style="bold"))
-    for label, text in report_rows(history, run_dir):
+    for label, text in rows:
         print_row(console, label, text)
     for number, command in enumerate(next_commands(history, run_dir)):
         print_row(console, "" if number else "Next", Text(command, style="cyan"))

@@ -45,11 +45,13 @@ class RunHistory:
 def runs_of(events: Iterable[Event]) -> list[RunHistory]:
     """Gather the events of each run of a journal, in the order in which the runs began.
 
-    An event belongs to the run whose number it carries.
+    An event belongs to the run whose number it carries; one without a number belongs to none.
     """
     found: dict[int, list[Event]] = {}
     for event in events:
-        found.setdefault(int(event["run"]), []).append(event)
+        run_id = event.get("run")
+        if isinstance(run_id, int):
+            found.setdefault(run_id, []).append(event)
     runs = [_gather(run_id, of_run) for run_id, of_run in found.items()]
     return [run for run in runs if run is not None]
 

@@ -1,7 +1,7 @@
 """`optix train`: from an environment's id to a trained policy and its report."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -84,7 +84,7 @@ def _train_and_report(run: PreparedRun, console: Console, interruption: Interrup
 def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -> RLOptimizer:
     settings, env_id = run.settings, run.request.env_id
     progress = ProgressCallback(
-        _view(run, console),
+        _view(console),
         settings,
         max_steps=run.request.max_steps,
         after_window=interruption.check,
@@ -112,8 +112,8 @@ def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -
     return optimizer
 
 
-def _view(run: PreparedRun, console: Console) -> ProgressView:
-    return LiveView(console, _title(run)) if console.is_terminal else PlainView(console)
+def _view(console: Console) -> ProgressView:
+    return LiveView(console) if console.is_terminal else PlainView(console)
 
 
 def _title(run: PreparedRun) -> str:
@@ -135,6 +135,7 @@ def _test_best(run: PreparedRun, report: RunReport, console: Console) -> None:
     n_episodes = run.settings.test_episodes
     with console.status(f"Testing the best policy on {n_episodes} fresh episodes"):
         test = play_test(run.agent, run.request.env_id, n_episodes=n_episodes, seed=run.seeds.seed)
-    fields: dict[str, Any] = test.as_event()
     journal = RunDirectory(run.run_dir).journal
-    journal.append("tested", run=report.run_id, window=report.windows, **fields)
+    journal.append("tested", run=report.run_id, window=report.windows, **test.as_event())
+    journal.sync()
+    journal.close()
