@@ -13,7 +13,7 @@ from rich.text import Text
 
 from optix_cli.progress import Progress
 from optix_cli.sparkline import sparkline
-from optix_cli.wording import evaluation_text
+from optix_cli.wording import clock_text, evaluation_text
 from optix_core.loop_state import LoopState
 
 REFRESH_PER_S = 4
