@@ -78,7 +78,7 @@ def run_script(
     """Run the loop over windows of these scores; a score may be a list of episode returns."""
     agent = FakeAgent() if agent is None else agent
     if pipeline is None:
-        pipeline = ScriptedPipeline(scores if callable(scores) else map(_returns, scores))
+        pipeline = ScriptedPipeline(_script(scores))
     settings = {"evaluator": LiteralEvaluator(), "seed": 0} | settings
     optimizer = RLOptimizer(
         agent, pipeline, checkpoint_dir=directory, callbacks=callbacks, **settings
@@ -93,5 +93,7 @@ def read_journal(directory: Path, event: str | None = None) -> list[dict[str, An
     return [e for e in events if event is None or e["event"] == event]
 
 
-def _returns(score: Any) -> Sequence[float]:
-    return score if isinstance(score, list) else [score]
+def _script(scores: Any) -> Any:
+    if callable(scores):
+        return scores
+    return [score if isinstance(score, list) else [score] for score in scores]

@@ -68,5 +68,6 @@ def test_only_decisions_count_as_answers(fake_agent: FakeAgent) -> None:
 
 
 def test_what_is_no_callback_is_refused() -> None:
+    bad: Any = {}
     with pytest.raises(ContractViolationError, match="LoopCallback, got dict"):
-        CallbackDispatcher([{}])
+        CallbackDispatcher([bad])

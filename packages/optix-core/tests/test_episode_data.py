@@ -14,14 +14,14 @@ Case = tuple[list[list[float]], list[list[bool]], list[list[bool]], list[float]]
 
 
 def make_window(rewards: Any, terminated: Any, truncated: Any = None, **fields: Any) -> EpisodeData:
-    rewards = np.asarray(rewards, dtype=np.float64)
-    rows = np.zeros((*rewards.shape, 2))
+    shape = np.shape(rewards)
+    rows = np.zeros((*shape, 2))
     return EpisodeData(
         observations=rows,
-        actions=np.zeros(rewards.shape, dtype=np.int64),
+        actions=np.zeros(shape, dtype=np.int64),
         rewards=rewards,
         terminated=terminated,
-        truncated=np.zeros(rewards.shape, dtype=bool) if truncated is None else truncated,
+        truncated=np.zeros(shape, dtype=np.bool_) if truncated is None else truncated,
         next_observations=rows,
         **fields,
     )
@@ -31,7 +31,7 @@ def walk(
     rewards: Any, dones: list[list[bool]], valid: list[list[bool]], before: list[float]
 ) -> tuple[list[float], list[float]]:
     """Slow twin: one row of one environment at a time."""
-    running, ended = list(before), []
+    running, ended = list(before), list[float]()
     for row in range(len(rewards)):
         for env in range(len(before)):
             if valid[row][env]:

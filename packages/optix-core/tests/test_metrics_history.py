@@ -11,7 +11,7 @@ def test_history_is_thinned_by_two_and_keeps_first_and_last() -> None:
         assert len(history) <= CAPACITY
         assert history[-1].episode_id == window
     assert history[0].episode_id == 0
-    assert history.count == 5 * CAPACITY
+    assert history.total == 5 * CAPACITY
     windows = [metrics.episode_id for metrics in history]
     assert windows == sorted(set(windows))
 

@@ -3,7 +3,7 @@
 import math
 import numbers
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
@@ -76,16 +76,18 @@ class EvalMetrics:
 
 
 def _as_float(score: object) -> float:
-    if isinstance(score, np.ndarray) and cast("np.ndarray[tuple[int, ...]]", score).ndim == 0:
-        score = score[()]
-    if isinstance(score, bool | np.bool_) or not isinstance(score, numbers.Real):
+    number = cast("object", score.item()) if _is_numpy_scalar(score) else score
+    if isinstance(number, bool) or not isinstance(number, numbers.Real):
         raise ContractViolationError(
             f"primary_score must be a real number, got {score!r} of type "
             f"{type(score).__name__}; let the evaluator return a float"
         )
-    return float(score)
+    return float(number)
 
 
-def _as_plain(value: object) -> MetricValue:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return cast("MetricValue", plain)
+def _as_plain(value: Any) -> MetricValue:
+    return value.item() if _is_numpy_scalar(value) else value
+
+
+def _is_numpy_scalar(value: Any) -> TypeGuard[np.generic]:
+    return isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)

@@ -287,7 +287,7 @@ class LoopController:
     def _verdict(self) -> Stop:
         evaluations = self._scheduler.n_without_improvement
         if self._best is None or never_rose(
-            self._first_evaluations, self._best.eval_metrics, self._history.count
+            self._first_evaluations, self._best.eval_metrics, self._history.total
         ):
             return Stop(
                 StopReason.NO_IMPROVEMENT,
@@ -397,7 +397,7 @@ class LoopController:
             windows=self._progress.window_id,
             steps=self._progress.steps,
             validation_steps=self._parts.judge.validation_steps,
-            evaluations=self._history.count,
+            evaluations=self._history.total,
             rounds=self._progress.rounds,
             first_score=first,
             best_score=None if metrics is None else metrics.primary_score,

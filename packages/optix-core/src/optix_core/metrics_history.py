@@ -18,7 +18,7 @@ class MetricsHistory(Sequence[EvalMetrics]):
         self._count = 0
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many evaluations there were, the dropped ones included."""
         return self._count
 
