@@ -1,10 +1,12 @@
 """What implementers test with: contract suites to inherit, and fakes that do as they are told."""
 
+from optix_core.testing.evaluator_contract import EvaluatorContract
 from optix_core.testing.fake_agent import FakeAgent, FakeGreedyAgent, FakeStatefulAgent
 from optix_core.testing.fake_clock import FakeClock
 from optix_core.testing.scripted_pipeline import ScriptedPipeline
 
 __all__ = [
+    "EvaluatorContract",
     "FakeAgent",
     "FakeClock",
     "FakeGreedyAgent",
