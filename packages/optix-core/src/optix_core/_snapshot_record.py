@@ -1,0 +1,156 @@
+"""The record of a snapshot: what `snapshot.json` says, sealed with a checksum of its own.
+
+    {"schema_version": 1, "sha256": <of the bytes of the snapshot's JSON>, "snapshot": {...}}
+
+This envelope stays the same in every later version, so that each can tell damage from novelty. No
+path of a file system is in it that would be used as one: `files` is compared with what is there.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from optix_core._stored_values import from_stored, to_stored
+from optix_core.errors import (
+    CheckpointCorruptError,
+    CheckpointError,
+    ContractViolationError,
+    HyperparamError,
+)
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.hyperparam_set import HyperparamSet
+
+SCHEMA_VERSION = 1
+MAX_VALUE_BYTES = 8 * 1024 * 1024
+"""Hyperparameters, and metrics, of more JSON than this are refused."""
+
+
+class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file or folder of a snapshot's weights."""
+
+    name: str
+    """Where it is within the snapshot, parts joined by "/"."""
+    size: int
+    """Bytes; −1 for a folder."""
+    sha256: str
+    """Of its bytes; empty for a folder."""
+
+
+class SnapshotRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that a snapshot holds beside its weights."""
+
+    sequence: int
+    run_id: int
+    episode_id: int
+    score: Any
+    metrics: dict[str, Any]
+    hyperparams: dict[str, Any]
+    hyperparams_episode_id: int
+    files: tuple[StoredFile, ...]
+
+    def read_metrics(self) -> EvalMetrics:
+        """Return the outcome of the evaluation."""
+        return EvalMetrics(from_stored(self.score), from_stored(self.metrics), self.episode_id)
+
+    def read_hyperparams(self) -> HyperparamSet:
+        """Return the hyperparameters."""
+        return HyperparamSet(from_stored(self.hyperparams), self.hyperparams_episode_id)
+
+
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema_version: int
+    sha256: str
+    snapshot: msgspec.Raw
+
+
+class _Version(msgspec.Struct, frozen=True):
+    schema_version: int
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_records = msgspec.json.Decoder(SnapshotRecord)
+_versions = msgspec.json.Decoder(_Version)
+_encoder = msgspec.json.Encoder()
+
+
+def new_record(metrics: EvalMetrics, hyperparams: HyperparamSet, *, run_id: int) -> SnapshotRecord:
+    """Make the record of a policy that is not stored yet; sequence and files come later.
+
+    Raises:
+        HyperparamError: if a hyperparameter cannot be stored.
+        ContractViolationError: if a metric cannot be stored.
+    """
+    try:
+        stored_metrics = _to_bounded(dict(metrics.metrics), "metrics")
+    except HyperparamError as error:
+        raise ContractViolationError(str(error)) from error
+    return SnapshotRecord(
+        sequence=0,
+        run_id=int(run_id),
+        episode_id=int(metrics.episode_id),
+        score=to_stored(metrics.primary_score, "primary_score"),
+        metrics=stored_metrics,
+        hyperparams=_to_bounded(dict(hyperparams.params), "hyperparams"),
+        hyperparams_episode_id=int(hyperparams.episode_id),
+        files=(),
+    )
+
+
+def encode_record(record: SnapshotRecord) -> bytes:
+    """Return the bytes of `snapshot.json`."""
+    content = _encoder.encode(record)
+    return _encoder.encode(
+        _Envelope(SCHEMA_VERSION, hashlib.sha256(content).hexdigest(), msgspec.Raw(content))
+    )
+
+
+def decode_record(data: bytes, where: str) -> SnapshotRecord:
+    """Read the bytes of `snapshot.json`.
+
+    Raises:
+        CheckpointCorruptError: if they are not what was written.
+        CheckpointError: if a newer version wrote them.
+    """
+    try:
+        check_version(_versions.decode(data).schema_version, where)
+        envelope = _envelopes.decode(data)
+        content = bytes(envelope.snapshot)
+        if hashlib.sha256(content).hexdigest() != envelope.sha256:
+            raise CheckpointCorruptError(f"{where} does not match its checksum; it is damaged")
+        record = _records.decode(content)
+        # Whoever holds a record may read it: what is in it is known to be whole.
+        record.read_metrics()
+        record.read_hyperparams()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise CheckpointCorruptError(f"{where} is damaged: {error}") from error
+    except ContractViolationError as error:
+        raise CheckpointCorruptError(f"{where} holds no score: {error}") from error
+    return record
+
+
+def check_version(version: int, where: str) -> None:
+    """Refuse what a newer version wrote, or none ever did.
+
+    Raises:
+        CheckpointError: if the version is newer than ours.
+        CheckpointCorruptError: if there never was such a version.
+    """
+    if version > SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{where} has schema_version {version}, this optix-core reads up to {SCHEMA_VERSION}; "
+            "update optix-core. Nothing was changed"
+        )
+    if version < 1:
+        raise CheckpointCorruptError(f"{where} has schema_version {version}, which never was")
+
+
+def _to_bounded(values: dict[str, Any], where: str) -> dict[str, Any]:
+    stored = to_stored(values, where)
+    size = len(_encoder.encode(stored))
+    if size > MAX_VALUE_BYTES:
+        raise HyperparamError(
+            f"{where} take {size} bytes as JSON, at most {MAX_VALUE_BYTES} are stored; "
+            "keep large data with the weights"
+        )
+    return stored

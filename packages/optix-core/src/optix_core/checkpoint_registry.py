@@ -1,0 +1,293 @@
+"""Keeps snapshots of policies in one directory, so that a kill at any moment loses none of them."""
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+from optix_core._atomic_io import make_directory, open_directory
+from optix_core._directory_lock import SharedDirectory, shared_directory
+from optix_core._retention import rank
+from optix_core._snapshot_files import WEIGHTS_NAME
+from optix_core._snapshot_listing import (
+    MAX_RESCANS,
+    Listing,
+    read_listing,
+    read_record,
+    sequence_of,
+    snapshot_name,
+    verify_snapshot,
+)
+from optix_core._snapshot_record import SnapshotRecord, new_record
+from optix_core._snapshot_writer import SnapshotWriter
+from optix_core._stored_values import is_same
+from optix_core.base_agent import BaseAgent
+from optix_core.errors import (
+    CheckpointCorruptError,
+    CheckpointError,
+    CheckpointNotFoundError,
+    ConfigurationError,
+    ContractViolationError,
+)
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.hyperparam_set import HyperparamSet
+from optix_core.policy_snapshot import PolicySnapshot
+
+logger = logging.getLogger(__name__)
+
+_LOCK_TIMEOUT_S = 30.0
+
+
+@final
+class CheckpointRegistry:
+    """The snapshots of a directory, which is read each time: all registries on it agree.
+
+    A snapshot is there with all its files, checksummed, or not at all. The best one is never
+    pruned; a score that is NaN or infinite is never the best. Reading takes no lock and works in a
+    read-only directory. Writing waits for other writers, threads and processes alike.
+
+    Raises:
+        ConfigurationError: if max_snapshots is not at least 1.
+    """
+
+    def __init__(self, checkpoint_dir: str | os.PathLike[str], max_snapshots: int = 10) -> None:
+        """Open a directory; it is made at the first save.
+
+        Args:
+            checkpoint_dir: where the snapshots are.
+            max_snapshots: how many to keep of all runs: the best always, and the best of the run
+                that saves; then the newest one and other runs' bests, newest run first, while
+                they fit. Pinned ones come on top.
+        """
+        if isinstance(max_snapshots, bool) or max_snapshots < 1:
+            raise ConfigurationError(f"max_snapshots must be at least 1, got {max_snapshots!r}")
+        self.run_id = 0
+        """Number of the run that saves, within the directory; stored in each snapshot."""
+        self._root = Path(checkpoint_dir).absolute()
+        self._max_snapshots = int(max_snapshots)
+        self._distrusted: set[str] = set()
+        self._shared: SharedDirectory | None = None
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._root
+
+    @property
+    def best(self) -> PolicySnapshot | None:
+        """The intact snapshot with the highest score of all runs; None where there is none.
+
+        Raises:
+            CheckpointCorruptError: if there are snapshots with scores, all of them damaged.
+            CheckpointError: if a newer version wrote one of them.
+        """
+        return self._find_best(None)
+
+    def best_of_run(self, run_id: int) -> PolicySnapshot | None:
+        """Return the intact snapshot with the highest score of one run, the earlier of two equals.
+
+        Raises:
+            CheckpointCorruptError: if that run has snapshots with scores, all of them damaged.
+            CheckpointError: if a newer version wrote a snapshot here.
+        """
+        return self._find_best(run_id)
+
+    def snapshots(self) -> list[PolicySnapshot]:
+        """List the snapshots in order of sequence. Those with a damaged record are left out.
+
+        Raises:
+            CheckpointError: if a newer version wrote one of them.
+            OSError: if one cannot be read for a reason that may pass.
+        """
+        with self._reading() as root:
+            records = self._list(root).records if root is not None else {}
+        return [self._as_snapshot(name, record) for name, record in records.items()]
+
+    def save(
+        self, agent: BaseAgent, eval_metrics: EvalMetrics, hyperparams: HyperparamSet
+    ) -> PolicySnapshot:
+        """Save an agent's weights with their score and hyperparameters; durable on return.
+
+        Raises:
+            HyperparamError: if a hyperparameter cannot be stored; nothing was written.
+            ContractViolationError: if a metric cannot be stored, or the agent wrote no file.
+            CheckpointLockedError: if another writer held the directory for 30 s.
+            CheckpointError: if a newer version wrote here; nothing was changed.
+            OSError: if the disk is full or fails; nothing is left behind.
+        """
+        record = new_record(eval_metrics, hyperparams, run_id=self.run_id)
+        make_directory(self._root)
+        with open_directory(self._root) as root:
+            shared = self._share(root)
+            with shared.writing(root, _LOCK_TIMEOUT_S):
+                writer = SnapshotWriter(
+                    root=root,
+                    shared=shared,
+                    max_snapshots=self._max_snapshots,
+                    distrusted=self._distrusted,
+                )
+                name, record = writer.save(
+                    record, lambda staged: agent.save_weights(self._weights_path(staged))
+                )
+        return self._as_snapshot(name, record)
+
+    def load(self, snapshot: PolicySnapshot, agent: BaseAgent) -> None:
+        """Put a snapshot's weights, then its hyperparameters, into an agent.
+
+        Raises:
+            CheckpointNotFoundError: if it is not here, or no longer; the agent is as it was.
+            CheckpointCorruptError: if it is damaged; the agent is as it was.
+            ContractViolationError: if the agent does not give back the hyperparameters that it got.
+        """
+        with self._reading() as root:
+            name = snapshot.snapshot_id
+            if root is None or sequence_of(name) is None:
+                raise CheckpointNotFoundError(f"there is no snapshot {name!r} in {self._root}")
+            record = read_record(root, name)
+            if not _is_of(record, snapshot):
+                raise CheckpointNotFoundError(
+                    f"{name} in {self._root} is another one than was asked for, which is gone"
+                )
+            verify_snapshot(root, name, record)
+            self._load_verified(root, record, agent)
+
+    def load_best(self, agent: BaseAgent) -> PolicySnapshot | None:
+        """Load the best intact snapshot of all runs; returns it, None where there is none.
+
+        Raises:
+            CheckpointCorruptError: if there are snapshots with scores, all of them damaged.
+            ContractViolationError: if the agent does not give back the hyperparameters that it got.
+        """
+        for _ in range(MAX_RESCANS):
+            best = self.best
+            if best is None:
+                return None
+            try:
+                self.load(best, agent)
+            except CheckpointNotFoundError:
+                continue  # another process replaced it just now
+            return best
+        raise CheckpointError(f"snapshots in {self._root} vanish while they are read; try again")
+
+    def pin(self, snapshot_id: str) -> None:
+        """Keep a snapshot from being pruned by this process, until it is unpinned as often.
+
+        Raises:
+            CheckpointNotFoundError: if there is no such snapshot.
+        """
+        with self._reading() as root:
+            if root is None or sequence_of(snapshot_id) is None:
+                raise CheckpointNotFoundError(f"there is no {snapshot_id!r} in {self._root}")
+            shared = self._share(root)
+            with shared.undisturbed():
+                read_record(root, snapshot_id)
+                shared.pins[snapshot_id] += 1
+
+    def unpin(self, snapshot_id: str) -> None:
+        """Take back one `pin`; does nothing where there is none."""
+        with self._reading() as root:
+            shared = self._share(root) if root is not None else SharedDirectory()
+            with shared.undisturbed():
+                if shared.pins[snapshot_id] > 1:
+                    shared.pins[snapshot_id] -= 1
+                else:
+                    del shared.pins[snapshot_id]
+
+    def _find_best(self, run_id: int | None) -> PolicySnapshot | None:
+        for _ in range(MAX_RESCANS):
+            with self._reading() as root:
+                if root is None:
+                    return None
+                try:
+                    return self._find_best_in(root, run_id)
+                except CheckpointNotFoundError:
+                    continue  # pruned by another process while it was read
+        raise CheckpointError(f"snapshots in {self._root} vanish while they are read; try again")
+
+    def _find_best_in(self, root: int, run_id: int | None) -> PolicySnapshot | None:
+        listing = self._list(root)
+        damage = list(listing.damaged.values()) if run_id is None else []
+        for candidate in rank(listing.candidates):
+            if run_id not in (None, candidate.run_id):
+                continue
+            name, record = candidate.snapshot_id, listing.records[candidate.snapshot_id]
+            try:
+                verify_snapshot(root, name, record)
+            except CheckpointCorruptError as error:
+                self._distrust(name, error)
+                damage.append(error)
+            else:
+                self._distrusted.discard(name)
+                return self._as_snapshot(name, record)
+        if damage:
+            raise CheckpointCorruptError(
+                f"no intact snapshot is left in {self._root}; the first of {len(damage)} "
+                f"that are damaged: {damage[0]}"
+            ) from damage[0]
+        return None
+
+    def _list(self, root: int) -> Listing:
+        listing = read_listing(root)
+        for name, error in listing.damaged.items():
+            self._distrust(name, error)
+        for name, error in listing.unreadable.items():
+            if name not in listing.damaged:
+                raise error
+        return listing
+
+    def _distrust(self, name: str, error: CheckpointCorruptError) -> None:
+        if name not in self._distrusted:
+            self._distrusted.add(name)
+            logger.warning("passing over a damaged snapshot in %s: %s", self._root, error)
+
+    def _load_verified(self, root: int, record: SnapshotRecord, agent: BaseAgent) -> None:
+        name = snapshot_name(record.sequence)
+        try:
+            agent.load_weights(self._weights_path(name))
+        except Exception:
+            read_record(root, name)  # where it was pruned meanwhile, that is the error
+            raise
+        agent.set_hyperparams(record.read_hyperparams())
+        wanted, found = record.read_hyperparams().params, agent.get_hyperparams().params
+        if not is_same(wanted, found):
+            raise ContractViolationError(
+                f"the agent was given the hyperparameters {wanted} of {name} and gives back "
+                f"{found}; let get_hyperparams return what set_hyperparams put into force"
+            )
+
+    @contextmanager
+    def _reading(self) -> Generator[int | None]:
+        if not self._root.exists():
+            yield None
+            return
+        with open_directory(self._root) as root:
+            yield root
+
+    def _share(self, root: int) -> SharedDirectory:
+        self._shared = shared_directory(root)
+        return self._shared
+
+    def _weights_path(self, name: str) -> str:
+        return str(self._root / name / WEIGHTS_NAME)
+
+    def _as_snapshot(self, name: str, record: SnapshotRecord) -> PolicySnapshot:
+        return PolicySnapshot(
+            snapshot_id=name,
+            sequence=record.sequence,
+            run_id=record.run_id,
+            eval_metrics=record.read_metrics(),
+            hyperparams=record.read_hyperparams(),
+            weights_path=self._weights_path(name),
+            episode_id=record.episode_id,
+        )
+
+
+def _is_of(record: SnapshotRecord, snapshot: PolicySnapshot) -> bool:
+    return (
+        record.sequence == snapshot.sequence
+        and record.run_id == snapshot.run_id
+        and record.episode_id == snapshot.episode_id
+        and is_same(record.read_metrics().primary_score, snapshot.eval_metrics.primary_score)
+    )
