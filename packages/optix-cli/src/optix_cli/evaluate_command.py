@@ -71,14 +71,14 @@ def _best_snapshot(run_dir: Path) -> PolicySnapshot:
 def _load(run_dir: Path, snapshot: PolicySnapshot, agent: str, env_id: str) -> BaseAgent:
     typed = find_factory(agent) if is_typed_module(agent) else None
     spaces = look_up_spaces(env_id)
-    quiet_tensorflow()
-    factory = typed or find_factory(agent)
 
     def choose(_defaults: Mapping[str, Any]) -> Mapping[str, Any]:
         return snapshot.hyperparams.params
 
-    # Exploration alone would use the agent's seed.
-    policy = factory(spaces, 0, choose)
+    with quiet_tensorflow():
+        factory = typed or find_factory(agent)
+        # Exploration alone would use the agent's seed.
+        policy = factory(spaces, 0, choose)
     CheckpointRegistry(run_dir).load(snapshot, policy)
     return policy
 

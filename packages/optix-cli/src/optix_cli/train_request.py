@@ -91,19 +91,20 @@ def prepare(request: TrainRequest) -> PreparedRun:
     # The module of the user's agent may be what registers the environment.
     typed = find_factory(request.agent) if is_typed_module(request.agent) else None
     spaces = look_up_spaces(request.env_id)
-    quiet_tensorflow()
-    factory = typed or find_factory(request.agent)
 
     def choose(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
         _check_names(assignments, for_agent, defaults)
         return parse_values(for_agent, defaults)
 
+    with quiet_tensorflow():
+        factory = typed or find_factory(request.agent)
+        agent = factory(spaces, seeds.integer("agent"), choose)
     return PreparedRun(
         request=request,
         seeds=seeds,
         settings=settings,
         max_windows=max_windows,
-        agent=factory(spaces, seeds.integer("agent"), choose),
+        agent=agent,
         run_dir=request.run_dir or fresh_directory(RUNS, request.env_id, seeds.seed),
     )
 
