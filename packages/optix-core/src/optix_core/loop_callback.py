@@ -20,6 +20,11 @@ class LoopHandle(Protocol):
         ...
 
     @property
+    def steps(self) -> int:
+        """Environment steps of training so far."""
+        ...
+
+    @property
     def learner(self) -> BaseAgent:
         """The agent that acts and learns in this round."""
         ...

@@ -75,6 +75,11 @@ class LoopController:
         return self._scheduler.state
 
     @property
+    def steps(self) -> int:
+        """Environment steps of training so far."""
+        return self._progress.steps
+
+    @property
     def learner(self) -> BaseAgent:
         """The agent that acts and learns in this round."""
         return self._learner
