@@ -253,6 +253,12 @@ def test_putting_off_moves_the_evaluation_by_one_window() -> None:
     assert after.next_window == 15
 
 
+def test_the_gap_counts_from_the_window_that_was_evaluated() -> None:
+    settings = SchedulerSettings(base_interval=10)
+    late = Evaluation(window_id=17, score=1.0, is_better=False)
+    assert decide(settings, start_round(settings, 3), late)[0].next_window == 27
+
+
 def watchdog_at_100() -> tuple[SchedulerSettings, SchedulerState]:
     settings = SchedulerSettings(watchdog=True, dormant_threshold=6)
     steps = run(settings, [10.0] * 7)
