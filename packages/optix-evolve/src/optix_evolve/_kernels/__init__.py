@@ -1,0 +1,1 @@
+"""Compiled loops over many series and many members; importing a module here loads numba."""
