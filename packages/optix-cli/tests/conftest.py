@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from optix_cli.app import main
 
+OWN_ENVS = ("Switches-v0", "OwnCartPole-v0")
 USERS_FILES = ("linear_agent.py", "own_envs.py")
 
 
@@ -35,6 +37,8 @@ def users_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield tmp_path
     for name in USERS_FILES:
         sys.modules.pop(Path(name).stem, None)
+    for env_id in OWN_ENVS:
+        gymnasium.registry.pop(env_id, None)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ class FakeLoop:
     def __init__(self) -> None:
         self.state = LoopState.ACTIVE
         self.history: list[EvalMetrics] = []
+        self.steps = 0
 
     @property
     def learner(self) -> BaseAgent:

@@ -20,7 +20,8 @@ TRAIN = ("train", "CartPole-v1", "--seed", "100", *AGENT, *SMALL)
 
 def journal_of(run_dir: Path) -> list[dict[str, Any]]:
     lines = (run_dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    events = [json.loads(line) for line in lines]
+    return [event for event in events if event["event"] != "journal"]
 
 
 def without_times(event: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +132,8 @@ def test_an_environment_of_the_users_own(optix: RunCommand) -> None:
 def test_a_run_that_fails_is_reported(optix: RunCommand) -> None:
     done = optix(*TRAIN[:4], "--agent", "linear_agent:make_broken_agent", *SMALL)
     assert done.code == 1
-    assert "RuntimeError: the gradient went away (Optix: in window 2, after step 600)" in done.err
+    words = r"RuntimeError: the gradient went away \(Optix: in window 2, after step \d+\)"
+    assert re.search(words, done.err)
     assert "Traceback" not in done.err
     assert re.search(r"^  Stopped +failed: RuntimeError: the gradient", done.out, re.MULTILINE)
     assert "failed: " in optix("report", "runs/CartPole-v1-seed100").out
@@ -142,7 +144,7 @@ def test_a_run_that_fails_is_reported(optix: RunCommand) -> None:
     [
         (("train", "CartPol-v1"), "knows no environment 'CartPol-v1'. Did you mean CartPole-v1"),
         (("train", "own_envs:Switches-v0"), "takes MultiDiscrete actions"),
-        (("train", "no_module:Env-v0"), "module of environment 'no_module:Env-v0' cannot be"),
+        (("train", "no_module:Env-v0"), "environment no_module:Env-v0: module 'no_module' cannot"),
         ((*TRAIN, "--set", "n_env=3"), "Did you mean n_envs? Known hyperparameters: learning_rate"),
         ((*TRAIN, "--set", "learning_rate=fast"), "learning_rate must be a number, got 'fast'"),
         ((*TRAIN, "--max-steps", "100"), "--max-steps must be at least one window, 200 steps"),

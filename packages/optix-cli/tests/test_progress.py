@@ -28,6 +28,7 @@ def a_callback(view: RecordingView) -> tuple[ProgressCallback, FakeLoop]:
 
 def play(callback: ProgressCallback, loop: FakeLoop, window: int, score: float | None) -> None:
     """Tell of a window as the loop does: first the evaluation, then what was decided."""
+    loop.steps += SETTINGS.steps_per_window
     metrics = None if score is None else scored(score)
     if metrics is not None:
         loop.history.append(metrics)
@@ -74,8 +75,9 @@ def test_the_pace_is_that_of_the_last_windows() -> None:
     for window in range(40):
         play(callback, loop, window, None)
     assert view.shown[0].steps_per_s is None
-    # The fake clock moves by 1 a look: two looks a window, a hundred steps.
-    assert view.shown[-1].steps_per_s == pytest.approx(50.0)
+    # The fake clock moves by a second a window, of a hundred steps.
+    assert view.shown[-1].steps_per_s == pytest.approx(100.0)
+    assert view.shown[-1].time_s == 40.0
 
 
 def test_what_is_called_after_a_window_may_end_the_run() -> None:
@@ -104,7 +106,7 @@ PROGRESS = Progress(
 
 def test_a_plain_line() -> None:
     assert plain_line(PROGRESS) == (
-        "window   30     61,440 steps   1 min 05 s   21,300 steps/s  score     487.2 ± 3.1  "
+        "window   29     61,440 steps   1 min 05 s   21,300 steps/s  score     487.2 ± 3.1  "
         "best   500.0  cooling  no improvement 6/20"
     )
     first = Progress(windows=1, steps=2_048, last=scored(21.0, 2.5), best=scored(21.0), time_s=2.0)

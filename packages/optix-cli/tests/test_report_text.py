@@ -69,7 +69,7 @@ def test_the_report_of_a_run_that_converged() -> None:
         ("Stopped", "converged: no improvement in 20 evaluations in a row"),
         (
             "Best score",
-            "500.0 ± 1.5 (standard error, 20 validation episodes), after 6,144 steps, window 2",
+            "500.0 ± 1.5 (standard error, 20 validation episodes), after 6,144 steps",
         ),
         ("Test score", "499.5 (95 % interval 498.5 to 500.0), 100 fresh episodes, greedy"),
         ("Scores", "▁█▇  20.0 to 500.0"),
@@ -124,7 +124,7 @@ def test_typed_modules_are_to_be_typed_again() -> None:
 
 def test_a_test_of_one_sampled_episode_has_no_interval() -> None:
     outcome = {"mean": 3.0, "low": None, "high": None, "n_episodes": 1, "greedy": False}
-    text = "3, 1 fresh episode, sampled, since the agent has no act_greedy"
+    text = "3.00, 1 fresh episode, sampled, since the agent has no act_greedy"
     assert outcome_text(outcome) == text
 
 

@@ -1,14 +1,12 @@
 """Finds the maker of an agent: an entry point of group `optix.agents`, or `module:factory`."""
 
-import importlib
-import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any
 
-from optix_cli.environments import EnvironmentSpaces
+from optix_cli.environments import Environment
 from optix_cli.suggestions import did_you_mean
+from optix_cli.user_modules import import_from_here
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.hyperparam_set import HyperparamSet
@@ -20,8 +18,8 @@ hyperparams) and return an agent."""
 ChooseParams = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Given an agent's own hyperparameters, returns those to have instead; the rest stay."""
 
-AgentFactory = Callable[[EnvironmentSpaces, int, ChooseParams], BaseAgent]
-"""Makes an agent for these spaces, from a seed, with the hyperparameters that are chosen."""
+AgentFactory = Callable[[Environment, int, ChooseParams], BaseAgent]
+"""Makes an agent for this environment, from a seed, with the hyperparameters that are chosen."""
 
 
 def is_typed_module(agent: str) -> bool:
@@ -50,10 +48,10 @@ def _from_entry_point(name: str) -> AgentFactory:
         )
     make = _load(chosen)
 
-    def build(spaces: EnvironmentSpaces, seed: int, choose: ChooseParams) -> BaseAgent:
+    def build(environment: Environment, seed: int, choose: ChooseParams) -> BaseAgent:
         def make_with(hyperparams: dict[str, Any]) -> BaseAgent:
-            box = (spaces.observation_space, spaces.action_space)
-            return _checked(make(*box, seed=seed, hyperparams=hyperparams), name)
+            spaces = (environment.observation_space, environment.action_space)
+            return _checked(make(*spaces, seed=seed, hyperparams=hyperparams), name)
 
         agent = make_with({})
         chosen = dict(choose(agent.get_hyperparams().params))
@@ -72,14 +70,7 @@ def _load(point: EntryPoint) -> Callable[..., object]:
 
 def _from_module(text: str) -> AgentFactory:
     module_name, _, attribute = text.partition(":")
-    try:
-        _look_in_current_directory()
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"--agent {text}: module {module_name!r} cannot be imported: {error}. It is looked for "
-            "in the current directory and among what is installed"
-        ) from error
+    module = import_from_here(module_name, wanted_for=f"--agent {text}")
     factory: object = vars(module).get(attribute)
     if not callable(factory):
         names = [name for name, value in vars(module).items() if callable(value)]
@@ -89,7 +80,7 @@ def _from_module(text: str) -> AgentFactory:
         )
     make: Callable[[], object] = factory
 
-    def build(_spaces: EnvironmentSpaces, _seed: int, choose: ChooseParams) -> BaseAgent:
+    def build(_environment: Environment, _seed: int, choose: ChooseParams) -> BaseAgent:
         agent = _checked(make(), text)
         in_force = agent.get_hyperparams().params
         chosen = choose(in_force)
@@ -98,16 +89,6 @@ def _from_module(text: str) -> AgentFactory:
         return agent
 
     return build
-
-
-def _look_in_current_directory() -> None:
-    """Find modules in the current directory first, as `python -m` does.
-
-    It stays there: a module may import its neighbours later.
-    """
-    directory = str(Path.cwd())
-    if directory not in sys.path and "" not in sys.path:
-        sys.path.insert(0, directory)
 
 
 def _checked(agent: object, name: str) -> BaseAgent:

@@ -7,6 +7,7 @@ import gymnasium
 from gymnasium import spaces
 
 from optix_cli.suggestions import did_you_mean
+from optix_cli.user_modules import import_from_here
 from optix_core.errors import ConfigurationError
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 
@@ -18,30 +19,33 @@ MAX_EPISODES_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentSpaces:
-    """What an environment shows and takes."""
+class Environment:
+    """An environment that Gymnasium knows: what it shows and takes."""
 
+    env_id: str
+    """Its full id, with the version and without a module to import."""
     observation_space: spaces.Space[Any]
     """Space of one observation."""
     action_space: spaces.Space[Any]
     """Space of one action: Discrete, or Box of real numbers."""
 
 
-def look_up_spaces(env_id: str) -> EnvironmentSpaces:
-    """Make the environment once, read its spaces, close it.
+def look_up_environment(env_id: str) -> Environment:
+    """Import the module that a typed id names, make the environment once, read it, close it.
 
     Raises:
         ConfigurationError: if there is no such environment, it cannot be made here, or its actions
             are neither Discrete nor Box.
     """
-    _check_id(env_id)
+    module_name, mark, name = env_id.rpartition(MODULE_MARK)
+    if mark:
+        import_from_here(module_name, wanted_for=f"environment {env_id}")
+    env = _make(name)
     try:
-        env: gymnasium.Env[Any, Any] = gymnasium.make(env_id)
-    except gymnasium.error.Error as error:
-        raise ConfigurationError(f"{env_id} cannot be made: {error}") from error
-    try:
-        found = EnvironmentSpaces(
-            observation_space=env.observation_space, action_space=env.action_space
+        found = Environment(
+            env_id=name if env.spec is None else env.spec.id,
+            observation_space=env.observation_space,
+            action_space=env.action_space,
         )
     finally:
         env.close()
@@ -54,19 +58,17 @@ def look_up_spaces(env_id: str) -> EnvironmentSpaces:
     return found
 
 
-def _check_id(env_id: str) -> None:
+def _make(env_id: str) -> gymnasium.Env[Any, Any]:
     try:
-        gymnasium.spec(env_id)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"the module of environment {env_id!r} cannot be imported: {error}"
-        ) from error
-    except gymnasium.error.Error as error:
+        return gymnasium.make(env_id)
+    except gymnasium.error.UnregisteredEnv as error:
         guess = did_you_mean(env_id, gymnasium.registry)
         raise ConfigurationError(
             f"Gymnasium knows no environment {env_id!r}.{guess} An environment of your own is "
             "registered by its module: my_module:MyEnv-v0"
         ) from error
+    except gymnasium.error.Error as error:
+        raise ConfigurationError(f"{env_id} cannot be made: {error}") from error
 
 
 def training_pipeline(env_id: str, *, n_envs: int, window_size: int) -> BatchPipeline:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optix_cli.agent_factory import find_factory, is_typed_module
+from optix_cli.agent_factory import AgentFactory, find_factory, is_typed_module
 from optix_cli.console import output_console, print_line
-from optix_cli.environments import MODULE_MARK, look_up_spaces
+from optix_cli.environments import MODULE_MARK, Environment, look_up_environment
 from optix_cli.fresh_episodes import play_test
 from optix_cli.interruption import interruptible
 from optix_cli.report_command import print_row, read_run
@@ -48,9 +48,14 @@ def evaluate(
         typed_env = _what_to_build(history, "env_id", env)
         used_seed = _seed(history) if seed is None else seed
         with console.status(f"Loading {typed_agent}"):
-            policy = _load(run_dir, snapshot, typed_agent, typed_env)
+            # Typed modules first: the agent's may be what registers the environment.
+            factory = find_factory(typed_agent) if is_typed_module(typed_agent) else None
+            environment = look_up_environment(typed_env)
+            with quiet_tensorflow():
+                policy = _build(snapshot, factory or find_factory(typed_agent), environment)
+            CheckpointRegistry(run_dir).load(snapshot, policy)
         with console.status(f"Playing {episodes} episodes"):
-            test = play_test(policy, typed_env, n_episodes=episodes, seed=used_seed)
+            test = play_test(policy, environment.env_id, n_episodes=episodes, seed=used_seed)
     print_line(console, run_title(typed_env, typed_agent, used_seed))
     print_row(console, "Policy", f"{run_dir}, the best of run {snapshot.run_id}")
     print_row(console, "Validation", evaluation_text(snapshot.eval_metrics))
@@ -68,19 +73,12 @@ def _best_snapshot(run_dir: Path) -> PolicySnapshot:
     return best
 
 
-def _load(run_dir: Path, snapshot: PolicySnapshot, agent: str, env_id: str) -> BaseAgent:
-    typed = find_factory(agent) if is_typed_module(agent) else None
-    spaces = look_up_spaces(env_id)
-
+def _build(snapshot: PolicySnapshot, factory: AgentFactory, environment: Environment) -> BaseAgent:
     def choose(_defaults: Mapping[str, Any]) -> Mapping[str, Any]:
         return snapshot.hyperparams.params
 
-    with quiet_tensorflow():
-        factory = typed or find_factory(agent)
-        # Exploration alone would use the agent's seed.
-        policy = factory(spaces, 0, choose)
-    CheckpointRegistry(run_dir).load(snapshot, policy)
-    return policy
+    # Exploration alone would use the seed.
+    return factory(environment, 0, choose)
 
 
 def _what_to_build(history: RunHistory, name: str, typed: str | None) -> str:

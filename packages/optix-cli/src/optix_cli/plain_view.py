@@ -15,7 +15,7 @@ def plain_line(progress: Progress) -> str:
     count = f"{progress.n_without_improvement}/{progress.dormant_threshold}"
     news = "improved" if progress.n_without_improvement == 0 else f"no improvement {count}"
     parts = [
-        f"window {progress.windows:>4}",
+        f"window {progress.windows - 1:>4}",
         f"{progress.steps:>9,} steps",
         f"{duration_text(progress.time_s):>11}",
         f"{rate:>15}",

@@ -99,7 +99,8 @@ class ProgressCallback(LoopCallback):
         self._clock = clock
         self._started_at = clock()
         self._loop: LoopHandle | None = None
-        self._windows = 0
+        self._windows = self._steps = 0
+        self._time_s = 0.0
         self._last: EvalMetrics | None = None
         self._best: EvalMetrics | None = None
         self._has_news = self._has_improved = False
@@ -121,7 +122,9 @@ class ProgressCallback(LoopCallback):
         """Take note of a window."""
         self._tell_news()
         self._windows = window_id + 1
-        self._marks.append((self._clock(), self._steps))
+        self._steps = 0 if self._loop is None else self._loop.steps
+        self._time_s = self._clock() - self._started_at
+        self._marks.append((self._time_s, self._steps))
         if metrics is not None:
             self._note_evaluation(window_id, metrics)
         self._view.show(self.progress())
@@ -152,12 +155,8 @@ class ProgressCallback(LoopCallback):
             dormant_threshold=self._settings.dormant_threshold,
             gap_windows=self._gap,
             scores=() if loop is None else tuple(m.primary_score for m in loop.history),
-            time_s=self._clock() - self._started_at,
+            time_s=self._time_s,
         )
-
-    @property
-    def _steps(self) -> int:
-        return self._windows * self._settings.steps_per_window
 
     def _note_evaluation(self, window_id: int, metrics: EvalMetrics) -> None:
         self._last, self._has_news = metrics, True

@@ -106,7 +106,7 @@ def _best(history: RunHistory) -> str:
     count = metrics.get("n_episodes")
     kind = "validation " if "val_score" in metrics else ""
     evidence = "" if count is None else f" (standard error, {count} {kind}episodes)"
-    return f"{text}{evidence}, after {window['steps']:,} steps, window {window['window']}"
+    return f"{text}{evidence}, after {window['steps']:,} steps"
 
 
 def _test(history: RunHistory) -> str:

@@ -3,9 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-MAX_LISTED = 40
-"""More known names than this are not listed in full."""
-
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return the known names most like `name`, best first; empty where none is near.
@@ -15,7 +12,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     by_folded: dict[str, str] = {}
     for candidate in known:
         by_folded.setdefault(candidate.casefold(), candidate)
-    matches = difflib.get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.6)
+    matches = difflib.get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.5)
     return [by_folded[match] for match in matches]
 
 

@@ -82,7 +82,7 @@ def _train_and_report(run: PreparedRun, console: Console, interruption: Interrup
 
 
 def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -> RLOptimizer:
-    settings, env_id = run.settings, run.request.env_id
+    settings, env_id = run.settings, run.environment.env_id
     progress = ProgressCallback(
         _view(console),
         settings,
@@ -134,7 +134,9 @@ def _test_best(run: PreparedRun, report: RunReport, console: Console) -> None:
         return
     n_episodes = run.settings.test_episodes
     with console.status(f"Testing the best policy on {n_episodes} fresh episodes"):
-        test = play_test(run.agent, run.request.env_id, n_episodes=n_episodes, seed=run.seeds.seed)
+        test = play_test(
+            run.agent, run.environment.env_id, n_episodes=n_episodes, seed=run.seeds.seed
+        )
     journal = RunDirectory(run.run_dir).journal
     journal.append("tested", run=report.run_id, window=report.windows, **test.as_event())
     journal.sync()

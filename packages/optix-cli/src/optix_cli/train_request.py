@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from optix_cli.agent_factory import find_factory, is_typed_module
-from optix_cli.environments import look_up_spaces
+from optix_cli.environments import Environment, look_up_environment
 from optix_cli.loop_settings import LoopSettings
 from optix_cli.overrides import parse_values, split_assignments, unknown_name
 from optix_cli.tensorflow_environment import quiet_tensorflow
@@ -44,6 +44,8 @@ class PreparedRun:
     """What was typed."""
     seeds: SeedPlan
     """The streams of the run."""
+    environment: Environment
+    """Where it trains."""
     settings: LoopSettings
     """Settings of the loop."""
     max_windows: int | None
@@ -90,7 +92,7 @@ def prepare(request: TrainRequest) -> PreparedRun:
     max_windows = settings.windows_within(request.max_steps)
     # The module of the user's agent may be what registers the environment.
     typed = find_factory(request.agent) if is_typed_module(request.agent) else None
-    spaces = look_up_spaces(request.env_id)
+    environment = look_up_environment(request.env_id)
 
     def choose(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
         _check_names(assignments, for_agent, defaults)
@@ -98,10 +100,11 @@ def prepare(request: TrainRequest) -> PreparedRun:
 
     with quiet_tensorflow():
         factory = typed or find_factory(request.agent)
-        agent = factory(spaces, seeds.integer("agent"), choose)
+        agent = factory(environment, seeds.integer("agent"), choose)
     return PreparedRun(
         request=request,
         seeds=seeds,
+        environment=environment,
         settings=settings,
         max_windows=max_windows,
         agent=agent,

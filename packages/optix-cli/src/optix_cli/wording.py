@@ -12,12 +12,15 @@ _MINUTE_S = _HOUR_MIN = 60
 
 
 def score_text(value: float | None) -> str:
-    """Write a score: four significant digits, one decimal from 10 upwards."""
+    """Write a score: one decimal from 10 upwards, two from 1, else three significant digits."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
         return str(value)
-    return f"{value:,.1f}" if abs(value) >= _ONE_DECIMAL_FROM or value == 0 else f"{value:.4g}"
+    size = abs(value)
+    if size >= _ONE_DECIMAL_FROM or size == 0:
+        return f"{value:,.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
 
 
 def score_with_error(value: float | None, standard_error: float | None) -> str:
