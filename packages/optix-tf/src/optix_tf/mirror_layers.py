@@ -200,7 +200,7 @@ def steps_of(layer: Any) -> list[MirrorStep]:
         KeyError: if the layer, or one of its options, has no NumPy form here. A subclass of a
             known layer has none: it may compute anything.
     """
-    kind = type(layer)
+    kind: type[object] = layer.__class__
     if kind is not getattr(keras.layers, kind.__name__, None) or layer.compute_dtype != "float32":
         raise KeyError(kind.__name__)
     return _TRANSLATIONS[kind.__name__](layer)

@@ -145,4 +145,4 @@ def _compile(model: Model, batch: NDArray[Any]) -> Any:
         return heads_of(model(observations, training=False))
 
     spec = tf.TensorSpec([None, *batch.shape[1:]], batch.dtype)
-    return tf.function(forward).get_concrete_function(spec)
+    return tf.function(forward, autograph=False).get_concrete_function(spec)

@@ -50,9 +50,10 @@ def chains_of(model: Model) -> list[list[Any]] | None:
     of one input that are used once. What a subclass computes cannot be read off its layers.
     """
     try:
-        if type(model) is keras.Sequential:
+        kind: type[object] = model.__class__
+        if kind is keras.Sequential:
             return [_sequential_chain(model)]
-        if type(model) is _functional_type() and len(model.inputs) == 1:
+        if kind is _functional_type() and len(model.inputs) == 1:
             return [_chain_to(model, output) for output in model.outputs]
     except (AttributeError, KeyError, ValueError):
         return None
@@ -85,7 +86,7 @@ def _is_input(layer: Any) -> bool:
 @cache
 def _functional_type() -> type[object]:
     tensor = keras.Input((1,))
-    kind: type[object] = type(keras.Model(tensor, tensor))
+    kind: type[object] = keras.Model(tensor, tensor).__class__
     return kind
 
 
@@ -93,8 +94,8 @@ def _dense_pipeline(steps: Sequence[MirrorStep]) -> Callable[[Float32Array], Flo
     """Prepare a stack of Dense layers for single observations; None if it holds anything else.
 
     Each layer writes into a buffer made once, whose last element stays 1 and so carries the next
-    layer's bias: a layer is then one product and one activation (0.9 µs at 64 × 64, where
-    `x @ kernel + bias` with fresh arrays took 2.3 µs).
+    layer's bias: a layer is then one product and one activation (0.9 μs at 64 × 64, where
+    `x @ kernel + bias` with fresh arrays took 2.3 μs).
     """
     if not steps or not all(isinstance(step, DenseStep) for step in steps):
         return None

@@ -19,7 +19,7 @@ class ReinforceUpdate:
         """Update this model with this optimizer, which has its slots already."""
         self._model = model
         self._optimizer = optimizer
-        self._traced = tf.function(self._step, reduce_retracing=True)
+        self._traced = tf.function(self._step, autograph=False, reduce_retracing=True)
 
     def __call__(
         self,

@@ -52,7 +52,7 @@ def discounted_returns(
     if valid is not None:
         terms = np.where(valid, terms, 0.0)
         factors = np.where(valid, factors, 1.0)
-    return backward_scan(terms, factors, np.full(rewards.shape[1], unknown, dtype=np.float64))
+    return backward_scan(terms, factors, _row(rewards, unknown))
 
 
 def generalised_advantages(
@@ -74,4 +74,8 @@ def generalised_advantages(
     if valid is not None:
         deltas = np.where(valid, deltas, 0.0)
         factors = np.where(valid, factors, 1.0)
-    return backward_scan(deltas, factors, np.zeros(deltas.shape[1], dtype=np.float64))
+    return backward_scan(deltas, factors, _row(deltas, 0.0))
+
+
+def _row(like: FloatArray, value: float) -> FloatArray:
+    return np.zeros(like.shape[1]) + value

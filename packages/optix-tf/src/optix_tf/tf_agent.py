@@ -18,9 +18,10 @@ from optix_tf.network import Network
 from optix_tf.reinforce_update import ReinforceUpdate
 from optix_tf.returns import discounted_returns
 from optix_tf.sampling import log_softmax, sample_index, sample_indices
-from optix_tf.variable_arrays import arrays_of, assign_arrays, variables_of
+from optix_tf.variable_arrays import arrays_of, assign_arrays, shapes_of, variables_of
 from optix_tf.window_rows import by_environment, discrete_actions, mean_kl, valid_rows
 
+_INPUT_SHAPE = "agent/input_shape"
 _MEMORY = 0.9
 """Share that the running mean of returns keeps at each window."""
 
@@ -124,7 +125,7 @@ class TFAgent(BaseAgent):
         self._build_optimizer()
         before = log_softmax(self._network.head(0, batch))
         diagnostics = self._reinforce(batch, actions, advantages)
-        self._network.mark_stale()
+        self.refresh()
         after = log_softmax(self._network.head(0, batch))
         if not diagnostics["update_skipped"]:
             self._typical_return = _MEMORY * self._typical_return + (1.0 - _MEMORY) * mean
@@ -173,12 +174,17 @@ class TFAgent(BaseAgent):
         """
         arrays = load_arrays(path)
         own = {name: arrays.pop(name) for name in list(arrays) if name.startswith("agent/")}
-        if "agent/input_shape" not in own:
+        if _INPUT_SHAPE not in own:
             raise CheckpointError(f"{path} holds no agent of this package")
-        self._network.build(tuple(int(n) for n in own["agent/input_shape"]))
+        self._network.build(tuple(int(n) for n in own[_INPUT_SHAPE]))
+        if shapes_of(own) != shapes_of(self._agent_arrays()):
+            raise CheckpointError(
+                f"{path} was saved by another kind of agent: it holds {shapes_of(own)} where "
+                f"{shapes_of(self._agent_arrays())} are needed"
+            )
         assign_arrays(self._variables(), arrays)
         self._set_agent_arrays(own)
-        self._network.mark_stale()
+        self.refresh()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the weights file does not hold: the state of the generator."""
@@ -193,17 +199,24 @@ class TFAgent(BaseAgent):
         if not self._network.is_ready:
             self._build_from_inputs()
         self._build_optimizer()
-        return variables_of(self.model, self.optimizer)
+        return variables_of(self.model, self.optimizer) | self._head_variables()
+
+    def _head_variables(self) -> dict[str, Any]:
+        """Trainable variables beside the model's, by name; a subclass may have some."""
+        return {}
+
+    def _trainable_variables(self) -> list[Any]:
+        return [*self.model.trainable_variables, *self._head_variables().values()]
 
     def _agent_arrays(self) -> dict[str, NDArray[Any]]:
         """What a checkpoint holds beside the variables; names begin with `agent/`."""
         return {
-            "agent/input_shape": np.array(self._network.input_shape, dtype=np.int64),
+            _INPUT_SHAPE: np.array(self._network.input_shape, dtype=np.int64),
             "agent/typical_return": np.array(self._typical_return),
         }
 
     def _set_agent_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._typical_return = float(arrays.get("agent/typical_return", np.zeros(())))
+        self._typical_return = float(arrays["agent/typical_return"])
 
     def _build_from_inputs(self) -> None:
         inputs = getattr(self.model, "inputs", None)
@@ -215,7 +228,7 @@ class TFAgent(BaseAgent):
 
     def _build_optimizer(self) -> None:
         if not self.optimizer.built:
-            self.optimizer.build(self.model.trainable_variables)
+            self.optimizer.build(self._trainable_variables())
 
     def _returns(self, window: EpisodeData) -> NDArray[np.float64]:
         return discounted_returns(

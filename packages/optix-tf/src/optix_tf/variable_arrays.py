@@ -31,6 +31,11 @@ def arrays_of(variables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     return {name: np.array(variable.numpy()) for name, variable in variables.items()}
 
 
+def shapes_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+    """Shapes by name."""
+    return {name: array.shape for name, array in sorted(arrays.items())}
+
+
 def assign_arrays(variables: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Put arrays into the variables of the same names, all of them or none.
 

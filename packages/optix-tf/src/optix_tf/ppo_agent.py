@@ -1,0 +1,297 @@
+"""Proximal policy optimization with an actor-critic Keras model."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optix_core import Domain, EpisodeData, HyperparamSet
+from optix_core.episode_data import FloatArray
+from optix_core.errors import ConfigurationError
+from optix_core.running_normalisation import RunningNormalisation
+from optix_tf._tensorflow import Model, Optimizer, keras
+from optix_tf.action_heads import head_of
+from optix_tf.actor_critic import build_actor_critic
+from optix_tf.categorical_head import CategoricalHead
+from optix_tf.observation_encoding import encoding_of
+from optix_tf.observation_inputs import ObservationInputs
+from optix_tf.ppo_settings import PPOSettings
+from optix_tf.ppo_update import PPOBatch, PPOUpdate
+from optix_tf.returns import generalised_advantages
+from optix_tf.tf_agent import TFAgent
+from optix_tf.window_rows import by_environment, valid_rows
+
+_INITIAL_LOG_STD = -0.5
+
+
+class PPOAgent(TFAgent):
+    """Learns by PPO from windows of any number of environments; plays Discrete and Box actions.
+
+    The model returns (policy, value): logits for discrete actions, means for real ones (their
+    standard deviation is a variable of the agent), and the value [B, 1] or [B]. `for_spaces` makes
+    one with defaults meant for every environment. MultiDiscrete and MultiBinary actions work too.
+
+    Real actions are scaled to the space where it is bounded. A truncated episode, and the window's
+    last row, are continued by the value of the true next observation. Model and likelihood are the
+    same in acting and learning: layers that behave otherwise in training (dropout, batch
+    statistics) behave as at inference.
+
+    Hyperparameters: see `PPOSettings`. An unknown name is an error.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        hyperparams: HyperparamSet,
+        *,
+        seed: int | np.random.SeedSequence | None = None,
+        observation_space: object = None,
+        action_space: object = None,
+        normalise: bool = False,
+    ) -> None:
+        """Make an agent.
+
+        Args:
+            model: returns (policy, value).
+            optimizer: any Keras optimizer.
+            hyperparams: those not given have their defaults; the learning rate the optimizer's.
+            seed: of the agent's own generator: actions and shuffles; None for a fresh one.
+            observation_space: how to encode observations; None passes them as they are.
+            action_space: what the policy output means; None for logits of discrete actions.
+            normalise: whether to normalise observations and value targets by running statistics,
+                which are saved with the policy; needs observation_space.
+
+        Raises:
+            ConfigurationError: if a space is not supported, or missing.
+            HyperparamError: if a hyperparameter is unknown or out of range.
+        """
+        if normalise and observation_space is None:
+            raise ConfigurationError("normalise=True needs observation_space, got None; give it")
+        encoding = None if observation_space is None else encoding_of(observation_space)
+        self._inputs = ObservationInputs(encoding, normalise=normalise)
+        self._value_statistics = RunningNormalisation(()) if normalise else None
+        self._head = (
+            CategoricalHead()
+            if action_space is None
+            else head_of(action_space, log_std=_INITIAL_LOG_STD)
+        )
+        self._passes: PPOUpdate | None = None
+        self._settings = PPOSettings()
+        params = _default_params(optimizer) | hyperparams.params
+        super().__init__(model, optimizer, HyperparamSet(params, hyperparams.episode_id), seed=seed)
+
+    @classmethod
+    def for_spaces(
+        cls,
+        observation_space: object,
+        action_space: object,
+        *,
+        seed: int | np.random.SeedSequence | None = None,
+        hyperparams: HyperparamSet | None = None,
+        hidden: tuple[int, ...] = (64, 64),
+    ) -> Self:
+        """Make an agent with a network of its own: a policy and a value tower, normalised inputs.
+
+        Args:
+            observation_space: Box, Discrete, MultiDiscrete or MultiBinary, anything with
+                Gymnasium's attributes.
+            action_space: likewise.
+            seed: of initial weights, actions and shuffles; None for a fresh one.
+            hyperparams: those not given have their defaults.
+            hidden: width of each hidden layer of a tower.
+
+        Raises:
+            ConfigurationError: if a space is not supported.
+            HyperparamError: if a hyperparameter is unknown or out of range.
+        """
+        root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        for_weights, for_agent = (
+            np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, child))
+            for child in range(2)
+        )
+        given = HyperparamSet() if hyperparams is None else hyperparams
+        settings = PPOSettings.from_params(given.params)
+        model = build_actor_critic(
+            encoding_of(observation_space).encoded_shape,
+            head_of(action_space, log_std=_INITIAL_LOG_STD).n_outputs or 1,
+            rng=np.random.default_rng(for_weights),
+            hidden=hidden,
+        )
+        return cls(
+            model,
+            keras.optimizers.Adam(settings.learning_rate, epsilon=1e-5),
+            given,
+            seed=for_agent,
+            observation_space=observation_space,
+            action_space=action_space,
+            normalise=True,
+        )
+
+    def refresh(self) -> None:
+        super().refresh()
+        self._head.mark_stale()
+
+    def act(self, observation: Any) -> Any:
+        """Draw an action for one observation."""
+        return self._head.sample_one(self._network.one(self._inputs.one(observation)), self._rng)
+
+    def act_batch(self, observations: NDArray[Any]) -> Any:
+        """Draw actions [B, ...] for observations [B, ...]; the same draws as `act` one by one."""
+        return self._head.sample(self._policy(observations), self._rng)
+
+    def act_greedy(self, observation: Any) -> Any:
+        """Return the action held best; takes nothing from the generator."""
+        outputs = self._network.one(self._inputs.one(observation))
+        return self._head.greedy_one(outputs)
+
+    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
+        """Return the actions [B, ...] held best."""
+        return self._head.greedy(self._policy(observations))
+
+    def action_distribution(self, observations: NDArray[Any]) -> Any:
+        """Probabilities [B, K], or (mean, std) in the environment's units before its bounds."""
+        return self._head.distribution(self._policy(observations))
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        """Make PPO's passes over the window, in one compiled function.
+
+        Returns:
+            `policy_loss`, `value_loss`, `entropy`, `clip_fraction`, `grad_norm`, `kl` (mean KL
+            divergence of the new policy from the one that acted), `explained_variance`,
+            `n_updates`, and `update_skipped`: how many updates were refused because they were not
+            finite. A window with a reward or observation that is not finite changes nothing.
+        """
+        lead = episode_data.rewards.ndim
+        everything = episode_data.observations
+        encoded = self._inputs.encode(everything.reshape(-1, *everything.shape[lead:]))
+        is_step = slice(None) if episode_data.valid is None else episode_data.valid.ravel()
+        rewards = episode_data.rewards.ravel()[is_step]
+        if not (
+            len(rewards) and np.isfinite(rewards).all() and np.isfinite(encoded[is_step]).all()
+        ):
+            return {"update_skipped": 1.0, "n_updates": 0.0}
+        behaviour = self._inputs.normalise(encoded[is_step])
+        self._inputs.observe(encoded[is_step])
+        inputs = self._inputs.normalise(encoded)
+        values = self._value(inputs)
+        gains = self._advantages(episode_data, values)[is_step]
+        targets = values[is_step] + gains
+        batch = PPOBatch(
+            behaviour_inputs=self._network.as_batch(behaviour),
+            inputs=self._network.as_batch(inputs[is_step]),
+            actions=self._head.encode(valid_rows(episode_data.actions, episode_data)),
+            advantages=((gains - gains.mean()) / (gains.std() + 1e-8)).astype(np.float32),
+            value_targets=self._scaled_targets(targets),
+            capacity=episode_data.rewards.size,
+        )
+        self._build_optimizer()
+        diagnostics = self._update_passes()(batch, self._settings, self._rng)
+        spread = float(targets.var())
+        unexplained = float(gains.var()) / spread if spread > 0 else 1.0
+        return {**diagnostics, "explained_variance": 1.0 - unexplained}
+
+    def set_hyperparams(self, hp: HyperparamSet) -> None:
+        """Put hyperparameters into force; those not given have their defaults.
+
+        Raises:
+            HyperparamError: if one is unknown or out of range; then nothing was changed.
+        """
+        settings = PPOSettings.from_params(hp.params)
+        super().set_hyperparams(hp)
+        self._settings = settings
+
+    def hyperparam_space(self) -> Mapping[str, Domain]:
+        """Declare the step size and what must not drift.
+
+        A change of the number of epochs or of the minibatch would cost a compilation.
+        """
+        params = self._hyperparams.params
+        fixed = {
+            name: Domain(choices=(params[name],))
+            for name in ("n_epochs", "minibatch_size")
+            if name in params
+        }
+        return {**super().hyperparam_space(), **fixed}
+
+    def _policy(self, observations: Any) -> NDArray[Any]:
+        return self._network.head(0, self._inputs.batch(observations))
+
+    def _value(self, inputs: NDArray[Any]) -> FloatArray:
+        """Values [B] in the environment's units for prepared observations [B, ...]."""
+        values = self._network.head(1, inputs).reshape(-1).astype(np.float64)
+        mean, scale = self._value_units()
+        return values * scale + mean
+
+    def _value_units(self) -> tuple[float, float]:
+        statistics = self._value_statistics
+        if statistics is None:
+            return 0.0, 1.0
+        return float(statistics.mean), float(np.sqrt(statistics.variance + 1e-8))
+
+    def _scaled_targets(self, targets: FloatArray) -> NDArray[np.float32]:
+        """Take targets [R] into the statistics and return them in the value output's units."""
+        if self._value_statistics is not None:
+            self._value_statistics.update(targets)
+        mean, scale = self._value_units()
+        return ((targets - mean) / scale).astype(np.float32)
+
+    def _advantages(self, window: EpisodeData, flat_values: FloatArray) -> FloatArray:
+        """Generalised advantages of all T · N rows; meaningless in those that are no steps."""
+        rewards = by_environment(window.rewards)
+        terminated, ended = by_environment(window.terminated), by_environment(window.dones)
+        valid = None if window.valid is None else by_environment(window.valid)
+        values = flat_values.reshape(rewards.shape)
+        unseen = ended.copy()
+        unseen[-1] = True
+        unseen &= ~terminated if valid is None else ~terminated & valid
+        successors = np.zeros_like(values)
+        successors[:-1] = values[1:]
+        if unseen.any():
+            rows = window.next_observations[unseen.reshape(window.rewards.shape)]
+            successors[unseen] = self._value(self._inputs.batch(rows))
+        successors = np.where(terminated, 0.0, successors)
+        deltas = rewards + self._settings.gamma * successors - values
+        decay = self._settings.gamma * self._settings.gae_lambda
+        return generalised_advantages(deltas, ended, decay=decay, valid=valid).ravel()
+
+    def _update_passes(self) -> PPOUpdate:
+        if self._passes is None:
+            self._passes = PPOUpdate(
+                self.model, self._head, self.optimizer, self._trainable_variables()
+            )
+        return self._passes
+
+    def _head_variables(self) -> dict[str, Any]:
+        return {f"policy/{name}": variable for name, variable in self._head.variables.items()}
+
+    def _agent_arrays(self) -> dict[str, NDArray[Any]]:
+        inputs = self._inputs.state_dict()
+        values = {} if self._value_statistics is None else self._value_statistics.state_dict()
+        return {
+            "agent/input_shape": np.array(self._network.input_shape, dtype=np.int64),
+            **{f"agent/observations/{name}": array for name, array in inputs.items()},
+            **{f"agent/values/{name}": array for name, array in values.items()},
+        }
+
+    def _set_agent_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._inputs.load_state_dict(_part(arrays, "agent/observations/"))
+        if self._value_statistics is not None:
+            self._value_statistics.load_state_dict(_part(arrays, "agent/values/"))
+
+
+def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _default_params(optimizer: Optimizer) -> dict[str, Any]:
+    """Every hyperparameter's default; the learning rate is the optimizer's, if it is a number."""
+    params = dataclasses.asdict(PPOSettings())
+    del params["learning_rate"]
+    rate = optimizer.learning_rate
+    if isinstance(rate, keras.Variable):
+        # Nine significant digits tell float32 numbers apart; the shortest such form reads best.
+        params = {"learning_rate": float(str(np.float32(rate.numpy())))} | params
+    return params
