@@ -13,7 +13,7 @@ from optix_core.hyperparam_set import HyperparamSet
 
 GROUP = "optix.agents"
 """Entry points of this group are called with (observation_space, action_space, *, seed,
-hyperparams) and return an agent."""
+hyperparams), a HyperparamSet of what differs from the defaults, and return an agent."""
 
 ChooseParams = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Given an agent's own hyperparameters, returns those to have instead; the rest stay."""
@@ -51,7 +51,8 @@ def _from_entry_point(name: str) -> AgentFactory:
     def build(environment: Environment, seed: int, choose: ChooseParams) -> BaseAgent:
         def make_with(hyperparams: dict[str, Any]) -> BaseAgent:
             spaces = (environment.observation_space, environment.action_space)
-            return _checked(make(*spaces, seed=seed, hyperparams=hyperparams), name)
+            made = make(*spaces, seed=seed, hyperparams=HyperparamSet(hyperparams))
+            return _checked(made, name)
 
         agent = make_with({})
         chosen = dict(choose(agent.get_hyperparams().params))
