@@ -35,7 +35,8 @@ def plan_retention(
 
     In this order while they fit in `max_snapshots`: the best of all; the best of the run that
     saves; the one just saved; the bests of other runs, newest run first; the rest, newest first.
-    The first two are kept even where they do not fit, and what is pinned comes on top.
+    The first two are kept even where they do not fit, and what is pinned comes on top
+    where it is not kept anyway.
 
     Args:
         candidates: every readable snapshot, the newest included.
@@ -54,12 +55,11 @@ def plan_retention(
     runs = sorted(best_by_run, reverse=True)
     by_age = sorted(candidates, key=lambda candidate: -candidate.sequence)
     wishes = [newest, *(best_by_run[run] for run in runs), *by_age]
-    keep = must.difference(pinned)
+    keep = set(must)
     for candidate in wishes:
         if len(keep) >= max_snapshots:
             break
-        if candidate.snapshot_id not in pinned:
-            keep.add(candidate.snapshot_id)
+        keep.add(candidate.snapshot_id)
     return keep.union(pinned)
 
 

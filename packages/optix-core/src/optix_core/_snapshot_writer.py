@@ -39,6 +39,8 @@ class SnapshotWriter:
     """How many to keep."""
     distrusted: Collection[str]
     """Snapshots known to be damaged: not counted, not removed, never the best."""
+    pins_new: bool = False
+    """Whether the snapshot is pinned from its first moment."""
 
     def save(
         self, record: SnapshotRecord, write_weights: Callable[[str], None]
@@ -67,6 +69,8 @@ class SnapshotWriter:
             sequence = 1 + max(listing.last_sequence, reserved)
             record = msgspec.structs.replace(record, sequence=sequence, files=files)
             self._commit(staged, record, listing)
+            if self.pins_new:
+                self.shared.pins[snapshot_name(sequence)] += 1
             return snapshot_name(sequence), record
         finally:
             # After a commit this name is gone. An error on top of an error would hide the first.
@@ -111,11 +115,12 @@ class SnapshotWriter:
         trusted: list[Candidate] = [
             candidate for name, candidate in by_name.items() if name not in self.distrusted
         ]
+        pinned = [name for name, count in self.shared.pins.items() if count > 0]
         kept = plan_retention(
             trusted,
             max_snapshots=self.max_snapshots,
             newest=by_name[newest],
-            pinned=[name for name, count in self.shared.pins.items() if count > 0],
+            pinned=[*pinned, newest] if self.pins_new else pinned,
         )
         return kept.union(self.distrusted)
 

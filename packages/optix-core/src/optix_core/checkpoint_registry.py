@@ -106,9 +106,20 @@ class CheckpointRegistry:
         return [self._as_snapshot(name, record) for name, record in records.items()]
 
     def save(
-        self, agent: BaseAgent, eval_metrics: EvalMetrics, hyperparams: HyperparamSet
+        self,
+        agent: BaseAgent,
+        eval_metrics: EvalMetrics,
+        hyperparams: HyperparamSet,
+        *,
+        pin: bool = False,
     ) -> PolicySnapshot:
         """Save an agent's weights with their score and hyperparameters; durable on return.
+
+        Args:
+            agent: whose weights to save.
+            eval_metrics: what they scored.
+            hyperparams: what they were trained with.
+            pin: whether to `pin` the snapshot at once, so that no later save prunes it.
 
         Raises:
             HyperparamError: if a hyperparameter cannot be stored; nothing was written.
@@ -127,6 +138,7 @@ class CheckpointRegistry:
                     shared=shared,
                     max_snapshots=self._max_snapshots,
                     distrusted=self._distrusted,
+                    pins_new=pin,
                 )
                 name, record = writer.save(
                     record, lambda staged: agent.save_weights(self._weights_path(staged))

@@ -43,6 +43,9 @@ from optix_core.verdict import never_rose
 
 logger = logging.getLogger(__name__)
 
+FIRST_EVALUATIONS = 5
+"""What the best is held against when a run has to have risen."""
+
 
 @final
 class LoopController:
@@ -209,7 +212,7 @@ class LoopController:
             self._begin_baseline()
         parts.tuning.settle(self._learner, metrics)
         self._history.append(metrics)
-        if len(self._first_evaluations) < parts.scheduler_settings.plateau_threshold:
+        if len(self._first_evaluations) < FIRST_EVALUATIONS:
             self._first_evaluations.append(metrics)
         is_better = parts.judge.is_better(metrics, self._round_best, parts.improvement_margin)
         evaluation = Evaluation(
@@ -250,16 +253,12 @@ class LoopController:
         best = None if self._best is None else self._best.eval_metrics
         if parts.judge.is_better(metrics, best, parts.improvement_margin):
             hyperparams = read_hyperparams(self._learner)
-            self._keep(parts.registry.save(self._learner, metrics, hyperparams))
+            # Pinned, since an evaluator of the user's may prefer what the registry would prune.
+            snapshot = parts.registry.save(self._learner, metrics, hyperparams, pin=True)
+            if self._best is not None:
+                parts.registry.unpin(self._best.snapshot_id)
+            self._best = snapshot
             parts.callbacks.notify("on_improvement", self._best)
-
-    def _keep(self, best: PolicySnapshot | None) -> None:
-        """Pin the best: an evaluator of the user's may prefer what the registry would prune."""
-        if best is not None:
-            self._parts.registry.pin(best.snapshot_id)
-        if self._best is not None:
-            self._parts.registry.unpin(self._best.snapshot_id)
-        self._best = best
 
     def _enter_dormant(self) -> None:
         answers = self._parts.callbacks.ask_dormant(self._progress.window_id)
