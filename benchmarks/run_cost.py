@@ -12,7 +12,7 @@ from benchmarks.harness import (
     Goal,
     Ratio,
     one_thread,
-    optix_worker,
+    optix_run_worker,
     sb3_worker,
     write_ratios,
     write_table,
@@ -29,7 +29,7 @@ def main() -> None:
     ours: list[dict[str, Any]] = []
     theirs: list[dict[str, Any]] = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-        with optix_worker() as optix:
+        with optix_run_worker() as optix:
             ours.append(optix.call("train", seed=seed))
         with sb3_worker() as sb3:
             theirs.append(sb3.call("train_rl_zoo", seed=seed))
@@ -49,8 +49,11 @@ def main() -> None:
         ["seed", "CPU s", "wall s", "steps + validation", "stopped", "best score", "SB3 CPU s"],
         rows,
     )
-    cpu = [[result["training_cpu_s"] for result in side] for side in (ours, theirs)]
-    ratio = Ratio("Optix run / SB3's 100,000 steps", *cpu, Goal(1.5, at_most=True))
+    cpu_ours, cpu_theirs = (
+        [result["training_cpu_s"] for result in side] for side in (ours, theirs)
+    )
+    goal = Goal(1.5, at_most=True)
+    ratio = Ratio("Optix run / SB3's 100,000 steps", cpu_ours, cpu_theirs, goal)
     write_ratios([ratio], unit="CPU s")
 
 

@@ -16,7 +16,7 @@ from benchmarks.harness import (
     Goal,
     bootstrap_ratio_of_medians,
     one_thread,
-    optix_worker,
+    optix_run_worker,
     sb3_worker,
     write_table,
 )
@@ -47,7 +47,7 @@ def main() -> None:
     theirs: list[dict[str, Any]] = []
     for seed in seeds:
         # A process for each run: nothing is compiled or warmed by the run before.
-        with optix_worker() as optix:
+        with optix_run_worker() as optix:
             asked: dict[str, Any] = {"check_every": CHECK_EVERY, "stop_when_solved": True}
             ours.append(optix.call("train", seed=seed, **asked))
         with sb3_worker() as sb3:

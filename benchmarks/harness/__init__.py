@@ -12,6 +12,7 @@ from benchmarks.harness.ratios import (
 from benchmarks.harness.worker import (
     Worker,
     WorkerError,
+    optix_run_worker,
     optix_worker,
     sb3_worker,
     tensor_optix_worker,
@@ -27,6 +28,7 @@ __all__ = [
     "cpu_seconds_per_call",
     "interleave",
     "one_thread",
+    "optix_run_worker",
     "optix_worker",
     "sb3_worker",
     "tensor_optix_worker",

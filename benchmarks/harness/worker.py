@@ -77,6 +77,11 @@ def optix_worker() -> Worker:
     return Worker(Path(sys.executable), "benchmarks.optix_worker")
 
 
+def optix_run_worker() -> Worker:
+    """The run of `optix train`, in the project's environment."""
+    return Worker(Path(sys.executable), "benchmarks.optix_run_worker")
+
+
 def sb3_worker() -> Worker:
     """Stable-Baselines3 in its own environment."""
     return Worker(interpreter("sb3"), "benchmarks.peers.sb3_worker")

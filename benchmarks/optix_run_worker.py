@@ -1,9 +1,9 @@
-"""Optix's side of the training comparisons: the run that `optix train` makes, and its PPO alone."""
+"""The run of `optix train CartPole-v1`, called by the benchmarks through `serve`."""
 
 import inspect
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,12 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.bare_loop import ENVIRONMENT
 from benchmarks.harness.greedy_evaluation import episode_returns
+from benchmarks.harness.serve import serve
 from benchmarks.harness.timing import seconds
-from optix_cli.agent_factory import find_factory
-from optix_cli.environments import episode_pipeline, look_up_spaces, training_pipeline
+from optix_cli.environments import episode_pipeline, training_pipeline
 from optix_cli.train_request import PreparedRun, TrainRequest, prepare
 from optix_core import BaseAgent, EpisodeData, RLOptimizer
 from optix_core.abilities import ActsGreedilyInBatch
-
-OUR_NAMES = {
-    "batch_size": "minibatch_size",
-    "n_epochs": "epochs",
-    "clip_range": "clip_ratio",
-    "ent_coef": "entropy_coefficient",
-    "vf_coef": "value_coefficient",
-}
-"""Stable-Baselines3's names of hyperparameters that are called otherwise here."""
 
 
 class GreedyCheck:
@@ -128,36 +119,5 @@ def _optimizer(run: PreparedRun) -> RLOptimizer:
     )
 
 
-class Throughput:
-    """The PPO agent, collecting and learning without a loop around it."""
-
-    def open(self, n_envs: int, seed: int, hyperparams: Mapping[str, Any]) -> None:
-        """Build environments and agent; `hyperparams` go by the names of Stable-Baselines3."""
-        given = {OUR_NAMES.get(name, name): value for name, value in hyperparams.items()}
-        self._window_size = int(given.pop("n_steps"))
-
-        def choose(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-            unknown = sorted(set(given) - set(defaults))
-            assert not unknown, f"{unknown} are not among {sorted(defaults)}"
-            return given
-
-        self._agent = find_factory("ppo")(look_up_spaces(ENVIRONMENT), seed, choose)
-        pipeline = training_pipeline(ENVIRONMENT, n_envs=n_envs, window_size=self._window_size)
-        pipeline.set_agent(self._agent)
-        pipeline.seed(seed)
-        pipeline.setup()
-        self._windows = iter(pipeline.episodes())
-
-    def iterate(self, n_iterations: int) -> dict[str, float]:
-        """Collect and learn `n_iterations` times; environment steps, CPU and wall seconds."""
-        steps = 0
-
-        def play() -> None:
-            nonlocal steps
-            for _ in range(n_iterations):
-                window = next(self._windows)
-                steps += window.length
-                self._agent.learn(window)
-
-        spent = seconds(play)
-        return {"steps": steps} | spent
+if __name__ == "__main__":
+    serve({"train": train})
