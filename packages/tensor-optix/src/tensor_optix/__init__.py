@@ -1,7 +1,73 @@
-"""Self-evolving reinforcement-learning loop: every Optix package under one import."""
+"""Every Optix package under one import; what needs TensorFlow loads it at first use."""
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from optix_core import (
+    BackoffOptimizer,
+    BaseAgent,
+    BaseEvaluator,
+    BaseOptimizer,
+    BasePipeline,
+    CheckpointRegistry,
+    Domain,
+    EpisodeData,
+    EvalMetrics,
+    HyperparamSet,
+    LoopCallback,
+    LoopHandle,
+    LoopState,
+    NextRound,
+    PBTOptimizer,
+    PolicySnapshot,
+    ReturnEvaluator,
+    RLOptimizer,
+    RunReport,
+    Stop,
+    StopReason,
+)
+from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
+
+if TYPE_CHECKING:
+    from optix_tf import PPOAgent, TFAgent, TFEvaluator
 
 __version__ = version("tensor-optix")
+
+__all__ = [
+    "BackoffOptimizer",
+    "BaseAgent",
+    "BaseEvaluator",
+    "BaseOptimizer",
+    "BasePipeline",
+    "BatchPipeline",
+    "CheckpointRegistry",
+    "Domain",
+    "EpisodeData",
+    "EpisodePipeline",
+    "EvalMetrics",
+    "HyperparamSet",
+    "LoopCallback",
+    "LoopHandle",
+    "LoopState",
+    "NextRound",
+    "PBTOptimizer",
+    "PPOAgent",
+    "PolicySnapshot",
+    "RLOptimizer",
+    "ReturnEvaluator",
+    "RunReport",
+    "Stop",
+    "StopReason",
+    "TFAgent",
+    "TFEvaluator",
+    "make_vector",
+]
+
+_LAZY = {"PPOAgent": "optix_tf", "TFAgent": "optix_tf", "TFEvaluator": "optix_tf"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Keras agents, under their documented module paths."""

@@ -1,0 +1,1 @@
+"""Contracts, loop, scheduler and registry, under their documented module paths."""

@@ -1,0 +1,5 @@
+"""The contract of a pipeline: an iterable of windows."""
+
+from optix_core import BasePipeline
+
+__all__ = ["BasePipeline"]

@@ -1,0 +1,1 @@
+"""Hyperparameter tuners, under their documented module paths."""

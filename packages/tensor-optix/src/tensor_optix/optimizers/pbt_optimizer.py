@@ -1,0 +1,5 @@
+"""Exploit and explore over a history of hyperparameters."""
+
+from optix_core import PBTOptimizer
+
+__all__ = ["PBTOptimizer"]

@@ -1,0 +1,1 @@
+"""Where windows come from, under the documented module paths."""
