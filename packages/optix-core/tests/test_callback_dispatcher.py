@@ -54,7 +54,7 @@ def test_typed_errors_and_interrupts_pass(error: BaseException) -> None:
         CallbackDispatcher([Raises()]).notify("on_loop_stop")
 
 
-def test_only_decisions_count_as_answers(fake_agent: FakeAgent) -> None:
+def test_a_stop_wins_over_a_next_round(fake_agent: FakeAgent) -> None:
     class Says(LoopCallback):
         def __init__(self, answer: Any) -> None:
             self.answer = answer
@@ -64,7 +64,10 @@ def test_only_decisions_count_as_answers(fake_agent: FakeAgent) -> None:
 
     answers = [None, Stop(), "stop", NextRound(fake_agent)]
     dispatcher = CallbackDispatcher([Says(answer) for answer in answers])
-    assert dispatcher.ask_dormant(7) == [answers[1], answers[3]]
+    assert dispatcher.ask_dormant(7) is answers[1]
+    without_stop = CallbackDispatcher([Says(None), Says(answers[3])])
+    assert without_stop.ask_dormant(7) is answers[3]
+    assert CallbackDispatcher([]).ask_dormant(7) is None
 
 
 def test_what_is_no_callback_is_refused() -> None:

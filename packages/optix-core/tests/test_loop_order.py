@@ -194,3 +194,38 @@ def test_watchdog_acts_without_learning_and_trains_again_when_the_score_falls(
     assert states == ["active", "watchdog", "watchdog", "watchdog", "active", "active"]
     assert agent.learned == [0, 4, 5]
     assert (report.stop_reason, report.detail) == (StopReason.STOPPED, "the pipeline ended")
+
+
+def test_the_same_learner_goes_on_against_its_own_best(tmp_path: Path) -> None:
+    class GoesOnOnce(Spy):
+        def on_dormant(self, window_id: int) -> CallbackDecision | None:
+            super().on_dormant(window_id)
+            return NextRound(self.loop.learner) if len(self.named("on_dormant")) == 1 else None
+
+    spy = GoesOnOnce()
+    report, agent, _ = run_script(
+        tmp_path,
+        [5.0, 4.9, 4.9, 4.9, 4.9],
+        callbacks=[spy],
+        plateau_threshold=2,
+        dormant_threshold=2,
+        backoff_factor=1.0,
+    )
+    assert [window for (window,) in spy.named("on_dormant")] == [2, 4]
+    assert len(spy.named("on_improvement")) == 1
+    assert (report.rounds, report.stop_reason) == (1, StopReason.CONVERGED)
+    assert agent.learned == [0, 1, 2, 3, 4]
+
+
+def test_a_callback_may_roll_the_learner_back_to_the_best_of_its_round(tmp_path: Path) -> None:
+    class RollsBack(Spy):
+        def on_dormant(self, window_id: int) -> CallbackDecision | None:
+            self.loop.roll_back()
+            return NextRound(self.loop.learner)
+
+    settings: dict[str, Any] = {"plateau_threshold": 2, "dormant_threshold": 2}
+    spy = RollsBack()
+    _, agent, _ = run_script(
+        tmp_path, [4.9, 5.0, 4.9, 4.9, 5.5], callbacks=[spy], max_episodes=5, **settings
+    )
+    assert agent.learned == [0, 1, 2, 4]  # window 3 was played by the policy rolled back

@@ -10,6 +10,7 @@ import pytest
 
 from optix_core import (
     BackoffOptimizer,
+    BaseAgent,
     EvalMetrics,
     LoopCallback,
     PBTOptimizer,
@@ -32,7 +33,11 @@ def without_time(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def noisy(seed: int) -> Any:
     rng = np.random.default_rng(seed)
-    return lambda agent, window_id: rng.normal(size=3).tolist()
+
+    def play(agent: BaseAgent, window_id: int) -> list[float]:
+        return rng.normal(size=3).tolist()
+
+    return play
 
 
 @pytest.mark.parametrize("tuner", [None, BackoffOptimizer, PBTOptimizer])
@@ -137,11 +142,14 @@ def test_memory_does_not_grow_with_the_number_of_windows(
                 gc.collect()
                 marks.append(tracemalloc.get_traced_memory()[0])
 
+    def saw(agent: BaseAgent, window_id: int) -> list[float]:
+        return [1.0 - 1.0 / (1.0 + window_id % 7)]
+
     tracemalloc.start()
     try:
         run_script(
             tmp_path,
-            lambda agent, window_id: [1.0 - 1.0 / (1.0 + window_id % 7)],
+            saw,
             callbacks=[Measures()],
             max_episodes=621,
             dormant_threshold=10**9,

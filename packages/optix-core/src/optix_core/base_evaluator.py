@@ -65,11 +65,9 @@ def numeric_diagnostics(diagnostics: Mapping[str, Any]) -> dict[str, MetricValue
     """Pick what is one number out of a `learn` result; NumPy and 0-d arrays become Python's."""
     numbers: dict[str, MetricValue] = {}
     for name, value in diagnostics.items():
-        plain = (
-            value.item()
-            if isinstance(value, np.generic | np.ndarray) and value.size == 1
-            else value
-        )
+        plain: Any = value
+        if isinstance(value, np.generic | np.ndarray) and np.size(plain) == 1:
+            plain = np.asarray(plain).item()
         if isinstance(plain, int | float):
             numbers[name] = plain
     return numbers

@@ -52,11 +52,18 @@ class CallbackDispatcher:
         for seat in self._seats:
             seat.call(getattr(seat.callback, hook), *arguments)
 
-    def ask_dormant(self, window_id: int) -> list[CallbackDecision]:
-        """Call `on_dormant` of every callback; returns what they decided, in their order."""
+    def ask_dormant(self, window_id: int) -> CallbackDecision | None:
+        """Call `on_dormant` of every callback and choose among what they decided.
+
+        The first `Stop` wins, then the first `NextRound`. What a callback returns that is no
+        decision is its own affair.
+        """
         answers = [seat.call(seat.callback.on_dormant, window_id) for seat in self._seats]
-        # What a callback returns that is no decision is its own affair: most hooks return None.
-        return [answer for answer in answers if isinstance(answer, NextRound | Stop)]
+        stops = [answer for answer in answers if isinstance(answer, Stop)]
+        offers = [answer for answer in answers if isinstance(answer, NextRound)]
+        if len(offers) > 1:
+            logger.warning("%d next rounds were offered; the first is taken", len(offers))
+        return next(iter([*stops, *offers]), None)
 
 
 class _Seat:

@@ -73,3 +73,10 @@ class Stop:
 
 CallbackDecision = NextRound | Stop
 """What `on_dormant` may return."""
+
+
+def ending_of(error: BaseException) -> Stop:
+    """Return how an error ends a run: `FAILED`, or `INTERRUPTED` where somebody asked for it."""
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    is_failure = isinstance(error, Exception)
+    return Stop(StopReason.FAILED if is_failure else StopReason.INTERRUPTED, line)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from optix_core.base_agent import BaseAgent
 from optix_core.checkpoint_registry import CheckpointRegistry
-from optix_core.decisions import CallbackDecision
+from optix_core.decisions import CallbackDecision, Stop
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
@@ -44,12 +46,38 @@ class LoopHandle(Protocol):
         """The best policy of this run so far."""
         ...
 
+    @property
+    def round_best_snapshot(self) -> PolicySnapshot | None:
+        """The best policy of this round so far."""
+        ...
+
+    @property
+    def ending(self) -> Stop | None:
+        """Why the run ends; None while it goes on."""
+        ...
+
+    def generator(self) -> np.random.Generator:
+        """Return a generator at the beginning of the run's evolution stream."""
+        ...
+
+    def roll_back(self) -> None:
+        """Restore the round's best policy: weights, optimizer slots, hyperparameters.
+
+        Raises:
+            CheckpointError: if its snapshot cannot be read.
+            ContractViolationError: if the agent does not give back its hyperparameters.
+        """
+        ...
+
     def stop(self, reason: str = "") -> None:
         """End the run after the window in progress; wins over a next round."""
         ...
 
     def continue_with(self, agent: BaseAgent) -> None:
-        """Start a new round with this agent as the learner, when the loop is DORMANT."""
+        """Start a new round with this agent when the loop is DORMANT.
+
+        The learner itself goes on instead: its count starts anew, its best stays to be beaten.
+        """
         ...
 
     def record(self, event: str, **fields: Any) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, assert_never, final
 
+import numpy as np
+
 from optix_core.abilities import Seedable, ValidatesOnSeeds, supports
 from optix_core.backoff_scheduler import (
     Evaluation,
@@ -16,9 +18,9 @@ from optix_core.backoff_scheduler import (
 )
 from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
+from optix_core.best_policies import BestPolicies
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.decisions import (
-    CallbackDecision,
     Decision,
     Degrade,
     EnterCooling,
@@ -28,6 +30,7 @@ from optix_core.decisions import (
     Reactivate,
     Stop,
     StopReason,
+    ending_of,
 )
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ContractViolationError
@@ -37,9 +40,9 @@ from optix_core.loop_state import LoopState
 from optix_core.metrics_history import MetricsHistory
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.run_recorder import RunProgress, RunRecorder, WindowOutcome
-from optix_core.run_report import RunReport
+from optix_core.run_report import RunReport, best_fields
 from optix_core.tuning_seat import read_hyperparams
-from optix_core.verdict import never_rose
+from optix_core.verdict import judge_convergence
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +65,14 @@ class LoopController:
         self._scheduler = start_round(parts.scheduler_settings, 0)
         self._history = MetricsHistory()
         self._first_evaluations: list[EvalMetrics] = []
-        self._round_best: EvalMetrics | None = None
-        self._best: PolicySnapshot | None = None
+        self._bests = BestPolicies(parts.registry, self._is_better)
         self._ending: Stop | None = None
-        self._next_learner: BaseAgent | None = None
+        self._offered_round: NextRound | None = None
         self._diagnostics: Mapping[str, Any] = {}
         self._is_replaced = False
         self._progress = RunProgress()
         self._recorder = RunRecorder(parts.directory, self._progress, parts.clock)
 
-    # ── what a callback may use (LoopHandle) ────────────────────────────────────────────────────
     @property
     def state(self) -> LoopState:
         """State of the loop."""
@@ -100,7 +101,33 @@ class LoopController:
     @property
     def best_snapshot(self) -> PolicySnapshot | None:
         """The best policy of this run so far."""
-        return self._best
+        return self._bests.of_run
+
+    @property
+    def round_best_snapshot(self) -> PolicySnapshot | None:
+        """The best policy of this round so far."""
+        return self._bests.of_round
+
+    @property
+    def ending(self) -> Stop | None:
+        """Why the run ends; None while it goes on."""
+        return self._ending
+
+    def generator(self) -> np.random.Generator:
+        """A generator at the beginning of the run's evolution stream."""
+        return self._parts.seeds.generator("evolution")
+
+    def roll_back(self) -> None:
+        """Restore the round's best policy: weights, optimizer slots, hyperparameters.
+
+        Does nothing before the round's first finite score.
+        """
+        best = self._bests.of_round
+        if best is None:
+            return
+        self._parts.registry.load(best, self._learner)
+        self._is_replaced = True
+        self._forget_policy()
 
     def stop(self, reason: str = "") -> None:
         """End the run after the window in progress; safe from any thread."""
@@ -109,13 +136,12 @@ class LoopController:
 
     def continue_with(self, agent: BaseAgent) -> None:
         """Start a new round with this agent when the loop is DORMANT."""
-        self._next_learner = agent
+        self._offered_round = NextRound(agent)
 
     def record(self, event: str, **fields: Any) -> None:
         """Append an event to the run's journal."""
         self._recorder.event(event, **fields)
 
-    # ── a run ───────────────────────────────────────────────────────────────────────────────────
     def run(self) -> RunReport:
         """Train until the run ends; returns its report, with the best policy in the agent.
 
@@ -131,7 +157,7 @@ class LoopController:
             self._hand_back_best()
         except BaseException as error:
             failure = error
-            self._ending = self._ending_of(error)
+            self._ending = ending_of(error)
             error.add_note(
                 f"Optix: in window {self._progress.window_id}, after step {self._progress.steps}"
             )
@@ -179,7 +205,7 @@ class LoopController:
             metrics=metrics,
             decisions=decisions,
             scheduler=self._scheduler,
-            best=self._best,
+            best=self._bests.of_run,
             is_learned=is_learned,
             diagnostics=self._diagnostics,
             hyperparams=read_hyperparams(self._learner).params,
@@ -205,7 +231,6 @@ class LoopController:
         self._diagnostics = diagnostics
         return True
 
-    # ── deciding and carrying out ───────────────────────────────────────────────────────────────
     def _decide(self, metrics: EvalMetrics) -> tuple[Decision, ...]:
         parts = self._parts
         if parts.judge.take_unit_change():
@@ -214,7 +239,7 @@ class LoopController:
         self._history.append(metrics)
         if len(self._first_evaluations) < FIRST_EVALUATIONS:
             self._first_evaluations.append(metrics)
-        is_better = parts.judge.is_better(metrics, self._round_best, parts.improvement_margin)
+        is_better = self._bests.improves_round(metrics)
         evaluation = Evaluation(
             window_id=self._progress.window_id,
             score=metrics.primary_score,
@@ -223,7 +248,7 @@ class LoopController:
         self._scheduler, decisions = decide(parts.scheduler_settings, self._scheduler, evaluation)
         for decision in decisions:
             self._carry_out(decision, metrics)
-        self._tune(metrics)
+        self._tune()
         return decisions
 
     def _carry_out(self, decision: Decision, metrics: EvalMetrics) -> None:
@@ -240,99 +265,70 @@ class LoopController:
                 if is_new:
                     callbacks.notify("on_degradation", self._progress.window_id, metrics)
                 if restore_best:
-                    self._roll_back()
+                    logger.warning("window %d: degraded", self._progress.window_id)
+                    self.roll_back()
             case Reactivate():
                 logger.info("window %d: degraded, training again", self._progress.window_id)
             case _:
                 assert_never(decision)
 
     def _improve(self, metrics: EvalMetrics) -> None:
-        parts = self._parts
-        self._round_best = metrics
-        parts.tuning.on_improvement(metrics)
-        best = None if self._best is None else self._best.eval_metrics
-        if parts.judge.is_better(metrics, best, parts.improvement_margin):
-            hyperparams = read_hyperparams(self._learner)
-            # Pinned, since an evaluator of the user's may prefer what the registry would prune.
-            snapshot = parts.registry.save(self._learner, metrics, hyperparams, pin=True)
-            if self._best is not None:
-                parts.registry.unpin(self._best.snapshot_id)
-            self._best = snapshot
-            parts.callbacks.notify("on_improvement", self._best)
+        self._parts.tuning.on_improvement(metrics)
+        if self._bests.save(self._learner, metrics):
+            self._parts.callbacks.notify("on_improvement", self._bests.of_run)
+
+    def _is_better(self, candidate: EvalMetrics, baseline: EvalMetrics | None) -> bool:
+        return self._parts.judge.is_better(candidate, baseline, self._parts.improvement_margin)
 
     def _enter_dormant(self) -> None:
-        answers = self._parts.callbacks.ask_dormant(self._progress.window_id)
-        stop = next((answer for answer in answers if isinstance(answer, Stop)), None)
-        learner = self._chosen_learner(answers)
-        if stop is not None:
-            self._ending = stop
+        parts = self._parts
+        answer = parts.callbacks.ask_dormant(self._progress.window_id) or self._offered_round
+        self._offered_round = None
+        if isinstance(answer, Stop):
+            self._ending = answer
         elif self._ending is not None:
             return
-        elif learner is not None:
-            self._begin_round(learner)
-        elif self._parts.scheduler_settings.watchdog:
-            self._scheduler = enter_watchdog(
-                self._parts.scheduler_settings,
-                self._scheduler,
-                self._progress.window_id,
-            )
+        elif answer is not None:
+            self._begin_round(answer.agent)
+        elif parts.scheduler_settings.watchdog:
+            window_id = self._progress.window_id
+            self._scheduler = enter_watchdog(parts.scheduler_settings, self._scheduler, window_id)
         else:
-            self._ending = self._verdict()
-
-    def _chosen_learner(self, answers: Sequence[CallbackDecision]) -> BaseAgent | None:
-        offers = [answer.agent for answer in answers if isinstance(answer, NextRound)]
-        if self._next_learner is not None:
-            offers.append(self._next_learner)
-            self._next_learner = None
-        if len(offers) > 1:
-            logger.warning("%d callbacks offered a next round; the first is taken", len(offers))
-        return offers[0] if offers else None
-
-    def _verdict(self) -> Stop:
-        evaluations = self._scheduler.n_without_improvement
-        if self._best is None or never_rose(
-            self._first_evaluations, self._best.eval_metrics, self._history.total
-        ):
-            return Stop(
-                StopReason.NO_IMPROVEMENT,
-                "no evidence that the score ever rose above the first evaluations",
+            n_idle = self._scheduler.n_without_improvement
+            self._ending = judge_convergence(
+                self._first_evaluations, self._bests.of_run, self._history.total, n_idle
             )
-        return Stop(
-            StopReason.CONVERGED,
-            f"no improvement in {evaluations} evaluations in a row",
-        )
 
     def _begin_round(self, learner: BaseAgent) -> None:
-        self._is_replaced = learner is not self._learner
+        if learner is self._learner:
+            # The same policy goes on: what it has to beat stays.
+            self._scheduler = start_round(
+                self._parts.scheduler_settings,
+                self._progress.window_id + 1,
+                self._scheduler.best_score,
+            )
+            self.record("round_continued", round=self._progress.rounds)
+            return
         self._progress.rounds += 1
         self._seat_learner(learner)
-        if self._is_replaced:
-            self._seed_training()
-            self._forget_policy()
+        self._seed_training()
+        self._is_replaced = True
+        self._forget_policy()
         self._begin_baseline()
         self.record("round_started", round=self._progress.rounds)
 
     def _begin_baseline(self) -> None:
         self._scheduler = start_round(self._parts.scheduler_settings, self._progress.window_id + 1)
-        self._round_best = None
-
-    def _roll_back(self) -> None:
-        if self._best is None:
-            return
-        logger.warning("window %d: degraded, restoring the best policy", self._progress.window_id)
-        self._parts.registry.load(self._best, self._learner)
-        self._is_replaced = True
-        self._forget_policy()
+        self._bests.begin_round()
 
     def _forget_policy(self) -> None:
         self._diagnostics = {}
         self._parts.judge.forget()
         self._parts.tuning.on_restart()
 
-    def _tune(self, metrics: EvalMetrics) -> None:
+    def _tune(self) -> None:
         parts = self._parts
-        is_improvement = metrics is self._round_best
-        if self.state is LoopState.COOLING and not is_improvement:
+        if self.state is LoopState.COOLING:
             parts.tuning.on_plateau(self._history)
         if self._is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
             return
@@ -340,7 +336,6 @@ class LoopController:
         if change is not None:
             parts.callbacks.notify("on_hyperparam_update", *change)
 
-    # ── seats, journal, end ─────────────────────────────────────────────────────────────────────
     def _pipelines(self) -> list[BasePipeline]:
         val = self._parts.val_pipeline
         return [self._parts.pipeline] if val is None else [self._parts.pipeline, val]
@@ -356,14 +351,8 @@ class LoopController:
             self._parts.pipeline.seed(seed)
 
     def _hand_back_best(self) -> None:
-        if self._best is not None:
-            self._parts.registry.load(self._best, self._parts.agent)
-
-    def _ending_of(self, error: BaseException) -> Stop:
-        line = f"{type(error).__name__}: {error}".splitlines()[0]
-        if isinstance(error, Exception):
-            return Stop(StopReason.FAILED, line)
-        return Stop(StopReason.INTERRUPTED, line)
+        if self._bests.of_run is not None:
+            self._parts.registry.load(self._bests.of_run, self._parts.agent)
 
     def _close(self, failure: BaseException | None) -> RunReport:
         """End the run however it ended; a failure in flight is never masked."""
@@ -380,16 +369,13 @@ class LoopController:
                 errors.append(error)
         report = self._report(failure)
         self._recorder.end(report)
-        if self._best is not None:
-            self._parts.registry.unpin(self._best.snapshot_id)
+        self._bests.release()
         if failure is None and errors:
             raise errors[0]
         return report
 
     def _report(self, failure: BaseException | None) -> RunReport:
-        ending = self._ending or Stop(StopReason.STOPPED)
-        best = self._best
-        metrics = None if best is None else best.eval_metrics
+        ending, best = self._ending or Stop(StopReason.STOPPED), self._bests.of_run
         first = next((m.primary_score for m in self._first_evaluations if m.is_finite), None)
         params = best.hyperparams.params if best else self._learner.get_hyperparams().params
         return RunReport(
@@ -404,11 +390,7 @@ class LoopController:
             evaluations=self._history.total,
             rounds=self._progress.rounds,
             first_score=first,
-            best_score=None if metrics is None else metrics.primary_score,
-            best_score_se=None if metrics is None else metrics.score_se,
-            best_n_episodes=None if metrics is None else metrics.n_episodes,
-            best_window=None if best is None else best.episode_id,
-            best_snapshot_id=None if best is None else best.snapshot_id,
+            **best_fields(best),
             hyperparams=params,
             tuner=self._parts.tuning.name,
             callback_errors=self._parts.callbacks.errors,

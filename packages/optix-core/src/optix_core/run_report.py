@@ -7,6 +7,7 @@ from typing import Any
 
 from optix_core.decisions import StopReason
 from optix_core.loop_state import LoopState
+from optix_core.policy_snapshot import PolicySnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,20 @@ class RunReport:
     """What a failed run raised, in one line."""
     time_s: float = 0.0
     """Wall-clock seconds."""
+
+
+def best_fields(best: PolicySnapshot | None) -> dict[str, Any]:
+    """Return the fields of a report that speak of the best policy; None where there is none."""
+    if best is None:
+        names = ("best_score", "best_score_se", "best_n_episodes", "best_window")
+        return dict.fromkeys((*names, "best_snapshot_id"))
+    return {
+        "best_score": best.eval_metrics.primary_score,
+        "best_score_se": best.eval_metrics.score_se,
+        "best_n_episodes": best.eval_metrics.n_episodes,
+        "best_window": best.episode_id,
+        "best_snapshot_id": best.snapshot_id,
+    }
 
 
 def render_report(report: RunReport) -> str:

@@ -4,12 +4,35 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist, mean
 
+from optix_core.decisions import Stop, StopReason
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.policy_snapshot import PolicySnapshot
 
 _LEVEL = 0.05
 _MIN_EPISODES = 2
 _UNKNOWN_CHOICE = 4096
 """How many evaluations a history keeps: the cautious guess where nobody counted."""
+
+
+def judge_convergence(
+    first: Sequence[EvalMetrics],
+    best: PolicySnapshot | None,
+    n_evaluations: int,
+    n_without_improvement: int,
+) -> Stop:
+    """Return what to call a run that has become DORMANT: converged, or without improvement.
+
+    Args:
+        first: the first evaluations of the run.
+        best: the best policy; None, where no score was finite, is no improvement.
+        n_evaluations: how many there were.
+        n_without_improvement: how many in a row were no better than the best.
+    """
+    if best is None or never_rose(first, best.eval_metrics, n_evaluations):
+        detail = "no evidence that the score ever rose above the first evaluations"
+        return Stop(StopReason.NO_IMPROVEMENT, detail)
+    detail = f"no improvement in {n_without_improvement} evaluations in a row"
+    return Stop(StopReason.CONVERGED, detail)
 
 
 def never_rose(
