@@ -174,8 +174,9 @@ class ScalarCollector:
                 result = step(action)
                 observation, reward, terminated, truncated, info = result
                 keep_reward(reward)
+                goes_on = not (terminated or truncated)
                 keep_info(own(info) if info else {})
-                if terminated or truncated:
+                if not goes_on:
                     rows.end_episode(
                         observation, terminated=bool(terminated), truncated=bool(truncated)
                     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_core.episode_data import BoolArray, EpisodeData, FloatArray
-from optix_core.observation_log import ObservationLog
+from optix_core.row_log import RowLog
 from optix_core.row_values import stack_rows
 
 
@@ -23,7 +23,7 @@ class WindowBuilder:
     __slots__ = ("_ends", "_successors", "actions", "infos", "observations", "rewards")
 
     def __init__(self) -> None:
-        self.observations = ObservationLog()
+        self.observations = RowLog()
         self.actions: list[Any] = []
         self.rewards = array("d")
         self.infos: list[Mapping[str, Any]] = []
@@ -40,7 +40,7 @@ class WindowBuilder:
 
     def break_off(self, successor: Any) -> None:
         """Note what followed the last row, where that is not the next row's observation."""
-        self._successors.append((len(self) - 1, self.observations.add_successor(successor)))
+        self._successors.append((len(self) - 1, self.observations.append_behind(successor)))
 
     def build(
         self,

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ _METHODS = frozenset(
 class FakeAgent(BaseAgent):
     """The six methods and nothing else: no optional ability.
 
-    It acts at random among `n_actions` integers; its one weight, `skill`, counts the windows that
-    it learned from, goes to disk and comes back. Two agents of one seed do the same.
+    It acts at random, among `n_actions` integers by default; its one weight, `skill`, counts the
+    windows that it learned from, goes to disk and comes back. Two agents of one seed do the same.
 
     Args of the constructor:
         hyperparams: in force at first; default `{"learning_rate": 0.1}`.
         n_actions: actions are 0 … n_actions − 1.
+        draw_action: makes an action from the generator, in the place of the above.
         seed: of its own generator, `rng`.
         raise_at: method name → number of the call, from 1, at which it raises.
         error: what it raises then; default `RuntimeError`.
@@ -47,6 +48,7 @@ class FakeAgent(BaseAgent):
         hyperparams: Mapping[str, Any] | None = None,
         *,
         n_actions: int = 2,
+        draw_action: Callable[[np.random.Generator], Any] | None = None,
         seed: int = 0,
         raise_at: Mapping[str, int] | None = None,
         error: BaseException | None = None,
@@ -68,11 +70,14 @@ class FakeAgent(BaseAgent):
         params = {"learning_rate": 0.1} if hyperparams is None else hyperparams
         self._hyperparams = HyperparamSet(dict(params)).copy()
         self._n_actions = n_actions
+        self._draw_action = draw_action
         self._raise_at = dict(raise_at or {})
         self._error = RuntimeError("FakeAgent was told to fail") if error is None else error
 
     def act(self, observation: Any) -> Any:  # noqa: ARG002
         self._count("act")
+        if self._draw_action is not None:
+            return self._draw_action(self.rng)
         return int(self.rng.integers(self._n_actions))
 
     def learn(self, episode_data: EpisodeData) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Copies of the observations of one environment, taken at the least cost a step."""
+"""Copies of one field of the rows, taken at the least cost a step."""
 
 from typing import Any, cast, final
 
@@ -9,8 +9,8 @@ from optix_core.row_values import own, stack_rows
 
 
 @final
-class ObservationLog:
-    """Keeps observations as bytes while all have the layout of the first one.
+class RowLog:
+    """Keeps rows as bytes while all are arrays with the layout of the first one.
 
     `tobytes` and one join cost a third of a copy each and one conversion, measured on four float32
     numbers. Whatever has another layout, or is no array, is kept as a copy.
@@ -26,43 +26,51 @@ class ObservationLog:
         self._odd: dict[int, Any] = {}
         self._tail: list[Any] = []
 
-    def layout(self, observation: Any) -> tuple[np.dtype[Any] | None, tuple[int, ...]]:
+    def layout(self, first: Any) -> tuple[np.dtype[Any] | None, tuple[int, ...]]:
         """Return (dtype, shape) of what may be appended as bytes; the first row decides.
 
         The dtype is None, which no array has, where nothing may.
         """
-        if not self.rows and isinstance(observation, np.ndarray):
-            array = cast("NDArray[Any]", observation)
+        if not self.rows and isinstance(first, np.ndarray):
+            array = cast("NDArray[Any]", first)
             if array.size and not array.dtype.hasobject:
                 self._dtype, self._shape = array.dtype, array.shape
         return self._dtype, self._shape
 
-    def keep_odd(self, observation: Any) -> bytes:
+    def append(self, row: Any) -> None:
+        """Keep a row. Where this call would be felt, append to `rows` what it would."""
+        dtype, shape = self.layout(row)
+        if type(row) is np.ndarray and row.dtype is dtype and row.shape == shape:
+            self.rows.append(row.tobytes())
+        else:
+            self.rows.append(self.keep_odd(row))
+
+    def keep_odd(self, row: Any) -> bytes:
         """Keep the next row as a copy; returns what stands for it in `rows`."""
-        self._odd[len(self.rows)] = own(observation)
+        self._odd[len(self.rows)] = own(row)
         return b""
 
-    def add_successor(self, observation: Any) -> int:
-        """Keep what followed a row without being a row; returns its place behind the rows."""
-        self._tail.append(own(observation))
+    def append_behind(self, value: Any) -> int:
+        """Keep what comes behind all rows; returns its place there."""
+        self._tail.append(own(value))
         return len(self._tail) - 1
 
     def stack(self) -> NDArray[Any]:
-        """Make one array of all rows, then all successors that were added."""
+        """Make one array of all rows, then of what comes behind them."""
         dtype, shape = self._dtype, self._shape
         if dtype is not None and not self._odd and all(map(self._fits, self._tail)):
-            parts = self.rows + [successor.tobytes() for successor in self._tail]
+            parts = self.rows + [value.tobytes() for value in self._tail]
             flat = np.frombuffer(bytearray().join(parts), dtype)
             return flat.reshape(len(parts), *shape)
         return stack_rows([*map(self._decode, range(len(self.rows))), *self._tail])
 
-    def _fits(self, observation: Any) -> bool:
-        if not isinstance(observation, np.ndarray):
+    def _fits(self, value: Any) -> bool:
+        if not isinstance(value, np.ndarray):
             return False
-        array = cast("NDArray[Any]", observation)
+        array = cast("NDArray[Any]", value)
         return array.dtype == self._dtype and array.shape == self._shape
 
     def _decode(self, row: int) -> Any:
         if row in self._odd:
             return self._odd[row]
-        return np.frombuffer(self.rows[row], self._dtype).reshape(self._shape)
+        return np.frombuffer(bytearray(self.rows[row]), self._dtype).reshape(self._shape)
