@@ -2,6 +2,10 @@
 
 from importlib.metadata import version
 
-__all__ = ["__version__"]
+from optix_pipelines.batch_pipeline import BatchPipeline
+from optix_pipelines.episode_pipeline import EpisodePipeline
+from optix_pipelines.make_vector import make_vector
 
 __version__ = version("optix-pipelines")
+
+__all__ = ["BatchPipeline", "EpisodePipeline", "make_vector"]

@@ -1,0 +1,94 @@
+"""Whole episodes on fixed seeds, for validation."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, final
+
+from gymnasium import Env
+from gymnasium.vector import VectorEnv
+
+from optix_core.base_agent import BaseAgent
+from optix_core.environment_pipeline import (
+    EnvironmentPipeline,
+    Players,
+    checked_seed,
+    draw_seeds,
+    positive_int,
+)
+from optix_core.episode_data import EpisodeData
+from optix_core.scalar_collector import ScalarCollector
+from optix_pipelines.vector_collector import VectorCollector
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class EpisodePipeline(EnvironmentPipeline):
+    """Each window is the same n whole episodes: same seeds, same starts; scores compare in pairs.
+
+    The agent plays greedily where it can (`ActsGreedily`, and `ActsGreedilyInBatch` in a vector
+    environment); otherwise as in training, with its state put back afterwards (`HasState`).
+
+    The window of one environment holds the episodes one after the other, [T, ...]. With a vector
+    environment of N environments they are played N at a time: [T, N, ...], where each batch of
+    episodes follows the one before in time, and rows of an environment that has ended its episode
+    of the batch (or has none) are not valid. A batch starts from one reset on one seed, by the
+    environment's own convention, so its episodes are not those that one environment would play.
+    `episode_returns` has exactly n entries either way.
+
+    Args of the constructor:
+        env: a `gymnasium.Env` or `gymnasium.vector.VectorEnv`. The pipeline closes it at
+            `teardown`.
+        agent: who plays; may be set later.
+        n_episodes: episodes a window.
+        max_steps: an episode that has not ended by then is cut off, as truncated; the window's
+            `metadata["episodes_cut_off"]` counts these, and the first one is logged.
+        clock: what stamps windows.
+
+    Raises:
+        ConfigurationError: if env lacks a method, a vector environment does not say when it
+            resets, or a number is below 1.
+    """
+
+    def __init__(
+        self,
+        env: Env[Any, Any] | VectorEnv[Any, Any, Any],
+        agent: BaseAgent | None = None,
+        n_episodes: int = 10,
+        *,
+        max_steps: int = 100_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        collector = (
+            VectorCollector(env, clock)
+            if isinstance(env, VectorEnv)
+            else ScalarCollector(env, clock)
+        )
+        super().__init__(collector, agent)
+        self._n_episodes = positive_int("n_episodes", n_episodes)
+        self._max_steps = positive_int("max_steps", max_steps)
+        self._has_warned = False
+        self.validate_on(0)
+
+    def validate_on(self, seed: int) -> None:
+        """Draw the list of the episodes' seeds from this one; the list of seed 0 is the default."""
+        self._seeds = draw_seeds(checked_seed(seed), self._n_episodes)
+
+    def _play(self, players: Players, window_id: int) -> EpisodeData:
+        player = players.held_out
+        with player.untraced():
+            window = self._collector.collect_episodes(
+                player, self._seeds, max_steps=self._max_steps, window_id=window_id
+            )
+        cut_off = window.metadata["episodes_cut_off"]
+        if cut_off and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "%d of %d episodes did not end within %d steps and were cut off; give the "
+                "environment a time limit, or another max_steps",
+                cut_off,
+                self._n_episodes,
+                self._max_steps,
+            )
+        return window

@@ -1,0 +1,176 @@
+"""Plays environments that step together and collects what happens."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast, final
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from optix_core.episode_data import BoolArray, EpisodeData
+from optix_core.errors import PipelineError
+from optix_core.player import Player
+from optix_core.row_values import own
+from optix_pipelines.autoreset import autoreset_mode, with_final_observations
+from optix_pipelines.vector_actions import VectorActions
+from optix_pipelines.vector_rows import VectorRows
+
+_NOTHING: Any = object()
+"""Stands for observations that are yet to come."""
+
+
+@final
+class VectorCollector:
+    """Collects windows [T, N, ...] from a vector environment, whatever its autoreset mode.
+
+    An error in the middle of a window leaves as it was raised, with a note that names the step;
+    the rows so far and the episodes in progress are dropped.
+
+    Raises:
+        ConfigurationError: if the environment does not say when it resets.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], clock: Callable[[], float]) -> None:
+        self._env = env
+        self._clock = clock
+        self._mode = autoreset_mode(env)
+        self._actions = VectorActions(env)
+        self._seed: int | None = None
+        self.restart()
+
+    def restart(self, seed: int | None = None) -> None:
+        """Drop the episodes in progress; the next row follows a reset on this seed."""
+        num_envs = self._env.num_envs
+        self._seed = seed
+        self._observations: Any = _NOTHING
+        self._rows: NDArray[Any] = np.empty(0)
+        self._ended = np.zeros(num_envs, dtype=np.bool_)
+        self._returns = np.zeros(num_envs)
+
+    def collect(self, player: Player, n_steps: int, *, window_id: int) -> EpisodeData:
+        """Collect n_steps rows of each environment.
+
+        With NEXT_STEP autoreset the row after an episode's end is spent on the reset: not valid.
+        """
+        rows = VectorRows(self._env.num_envs)
+        skips_rows = self._mode is AutoresetMode.NEXT_STEP
+        with self._dropping_on_error(rows, window_id):
+            while len(rows) < n_steps:
+                idle = self._ended if skips_rows else np.zeros_like(self._ended)
+                self._step(player, rows, idle)
+            window = rows.build(
+                window_id=window_id,
+                timestamp=self._clock(),
+                has_invalid_rows=skips_rows,
+                returns_before=self._returns,
+            )
+            self._returns = window.returns_after
+        return window
+
+    def collect_episodes(
+        self, player: Player, seeds: Sequence[int], *, max_steps: int, window_id: int
+    ) -> EpisodeData:
+        """Collect one whole episode a seed, as many side by side as there are environments.
+
+        Each batch of episodes starts from one reset on the next seed, by the environment's own
+        convention. Rows of an environment that has ended its episode are not valid. An episode
+        that reaches max_steps is cut off there, as truncated; `metadata["episodes_cut_off"]`
+        counts these.
+        """
+        num_envs = self._env.num_envs
+        rows = VectorRows(num_envs)
+        cut_off = 0
+        with self._dropping_on_error(rows, window_id):
+            for batch, start in enumerate(range(0, len(seeds), num_envs)):
+                self.restart(seeds[batch])
+                playing = np.arange(num_envs) < len(seeds) - start
+                for _ in range(max_steps):
+                    playing = playing & ~self._step(player, rows, ~playing)
+                    if not playing.any():
+                        break
+                rows.cut_off(playing)
+                cut_off += int(np.count_nonzero(playing))
+            self.restart()
+            return rows.build(
+                window_id=window_id,
+                timestamp=self._clock(),
+                has_invalid_rows=True,
+                metadata={"episodes_cut_off": cut_off},
+            )
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.restart()
+        self._env.close()
+
+    def _step(self, player: Player, rows: VectorRows, idle: BoolArray) -> BoolArray:
+        """Collect one row, valid where not idle; returns which episodes it ended."""
+        self._begin_episodes()
+        rows.observations.append(self._rows)
+        actions = self._actions.choose(player, self._observations, idle)
+        rows.actions.append(self._actions.rows_of_actions(actions))
+        observations, rewards, terminated, truncated, infos = self._checked(self._env.step(actions))
+        ended = terminated | truncated
+        successors = next_rows = self._actions.rows_of_observations(observations)
+        if self._mode is AutoresetMode.SAME_STEP and ended.any():
+            successors = with_final_observations(next_rows, ended, infos)
+        rows.successors.append(successors)
+        rows.rewards.append(rewards)
+        rows.terminated.append(terminated)
+        rows.truncated.append(truncated)
+        rows.valid.append(~idle)
+        rows.infos.append(own(infos) if infos else {})
+        self._observations, self._rows, self._ended = observations, next_rows, ended
+        return ended
+
+    def _begin_episodes(self) -> None:
+        if self._observations is _NOTHING:
+            seed, self._seed = self._seed, None
+            self._take_reset(self._env.reset(seed=seed))
+        elif self._mode is AutoresetMode.DISABLED and self._ended.any():
+            options = {"reset_mask": self._ended.copy()}
+            self._take_reset(self._env.reset(options=options))
+
+    def _take_reset(self, result: Any) -> None:
+        observations, _ = self._unpacked("reset", result, "(observations, infos)")
+        self._observations = observations
+        self._rows = self._actions.rows_of_observations(observations)
+        self._ended = np.zeros(self._env.num_envs, dtype=np.bool_)
+
+    def _checked(self, result: Any) -> tuple[Any, NDArray[Any], BoolArray, BoolArray, Any]:
+        form = "(observations, rewards, terminations, truncations, infos)"
+        observations, rewards, terminated, truncated, infos = self._unpacked("step", result, form)
+        return (
+            observations,
+            self._column("rewards", rewards, "biuf"),
+            self._column("terminations", terminated, "b"),
+            self._column("truncations", truncated, "b"),
+            infos,
+        )
+
+    def _unpacked(self, method: str, result: Any, form: str) -> tuple[Any, ...]:
+        values = cast("tuple[Any, ...]", result)
+        if not isinstance(result, tuple) or len(values) != form.count(",") + 1:
+            raise PipelineError(
+                f"{method} of {type(self._env).__name__} must return {form}, got {result!r}"
+            )
+        return values
+
+    def _column(self, field: str, value: Any, kinds: str) -> NDArray[Any]:
+        column: NDArray[Any] = np.asarray(value)
+        if column.shape != (self._env.num_envs,) or column.dtype.kind not in kinds:
+            raise PipelineError(
+                f"{field} of {type(self._env).__name__} must be an array "
+                f"[{self._env.num_envs}] of {'bool' if kinds == 'b' else 'numbers'}, got {value!r}"
+            )
+        return column
+
+    @contextmanager
+    def _dropping_on_error(self, rows: VectorRows, window_id: int) -> Generator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.restart()
+            error.add_note(f"Optix: at step {len(rows)} of window {window_id}")
+            raise
