@@ -1,18 +1,17 @@
 """A loop that tells of what a test says, for the callback that follows it."""
 
-from typing import Any
+from typing import cast
 
 from optix_cli.progress import Progress
-from optix_core.base_agent import BaseAgent
-from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
+from optix_core.loop_callback import LoopHandle
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
 
 
 class FakeLoop:
-    """Only its state and history matter here."""
+    """The part of a loop that the callback reads."""
 
     def __init__(self) -> None:
         self.state = LoopState.ACTIVE
@@ -20,25 +19,9 @@ class FakeLoop:
         self.steps = 0
 
     @property
-    def learner(self) -> BaseAgent:
-        raise AssertionError("nothing here asks for the learner")
-
-    @property
-    def registry(self) -> CheckpointRegistry:
-        raise AssertionError("nothing here asks for the registry")
-
-    @property
-    def best_snapshot(self) -> PolicySnapshot | None:
-        return None
-
-    def stop(self, reason: str = "") -> None:
-        raise AssertionError("nothing here stops the loop")
-
-    def continue_with(self, agent: BaseAgent) -> None:
-        raise AssertionError("nothing here continues the loop")
-
-    def record(self, event: str, **fields: Any) -> None:
-        raise AssertionError("nothing here records")
+    def handle(self) -> LoopHandle:
+        """This loop, passed off as a whole one."""
+        return cast("LoopHandle", self)
 
 
 class RecordingView:

@@ -14,7 +14,8 @@ class SwitchesEnv(gymnasium.Env[np.ndarray[Any, Any], np.ndarray[Any, Any]]):
     action_space = spaces.MultiDiscrete([2, 3])
 
 
-gymnasium.register("Switches-v0", entry_point=SwitchesEnv)
-gymnasium.register(
-    "OwnCartPole-v0", "gymnasium.envs.classic_control:CartPoleEnv", max_episode_steps=100
-)
+for env_id, entry_point in (
+    ("Switches-v0", f"{__name__}:SwitchesEnv"),
+    ("OwnCartPole-v0", "gymnasium.envs.classic_control:CartPoleEnv"),
+):
+    gymnasium.register(env_id, entry_point, max_episode_steps=100)  # pyright: ignore[reportUnknownMemberType]

@@ -45,7 +45,7 @@ def test_help_and_report_leave_tensorflow_and_gymnasium_alone() -> None:
         "heavy = {'tensorflow', 'keras', 'gymnasium', 'numba'} & set(sys.modules)\n"
         "sys.exit(' '.join(heavy) or 0)"
     )
-    done = subprocess.run(  # noqa: S603 - the interpreter and the text are ours
+    done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ def a_callback(view: RecordingView) -> tuple[ProgressCallback, FakeLoop]:
     seconds = itertools.count()
     callback = ProgressCallback(view, SETTINGS, clock=lambda: float(next(seconds)))
     loop = FakeLoop()
-    callback.bind(loop)
+    callback.bind(loop.handle)
     callback.on_loop_start()
     return callback, loop
 

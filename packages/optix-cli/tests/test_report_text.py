@@ -69,7 +69,7 @@ def test_the_report_of_a_run_that_converged() -> None:
         ("Stopped", "converged: no improvement in 20 evaluations in a row"),
         (
             "Best score",
-            "500.0 ± 1.5 (standard error, 20 validation episodes), after 6,144 steps",
+            "500.0 ± 1.5 standard error, 20 validation episodes, after 6,144 steps",
         ),
         ("Test score", "499.5 (95 % interval 498.5 to 500.0), 100 fresh episodes, greedy"),
         ("Scores", "▁█▇  20.0 to 500.0"),
@@ -93,8 +93,8 @@ def test_a_killed_run_says_so() -> None:
 
 
 def test_a_run_that_ended_before_its_first_window() -> None:
-    failed = {**STOPPED, "stop_reason": "failed", "detail": "ValueError: no", "callback_errors": {}}
-    history = only([STARTED, failed])
+    how = {"stop_reason": "failed", "detail": "ValueError: no", "callback_errors": None}
+    history = only([STARTED, {**STOPPED, **how}])
     rows = dict(report_rows(history, HERE))
     assert rows["Stopped"] == "failed: ValueError: no"
     assert rows["Best score"] == "none: no score was finite"

@@ -19,7 +19,7 @@ ENDLESS = (
 
 def signalled_after_three_evaluations(number: signal.Signals) -> tuple[int, str]:
     """Start an endless run, send the signal, return its exit code and the rest of its output."""
-    process = subprocess.Popen(  # noqa: S603 - the interpreter and the words are ours
+    process = subprocess.Popen(
         [sys.executable, "-m", "optix_cli", *ENDLESS],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

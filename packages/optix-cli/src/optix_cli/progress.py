@@ -13,7 +13,7 @@ from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
 
 RATE_WINDOWS = 16
-"""The rate of steps is taken over this many windows: calm, and soon free of the first compile."""
+"""The rate of steps is taken over this many windows, for calm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Progress:
     max_steps: int | None = None
     """The budget of steps; None for no limit."""
     steps_per_s: float | None = None
-    """Steps a second lately; None before the second window."""
+    """Steps a second lately; None before the third window."""
     state: LoopState = LoopState.ACTIVE
     """State of the loop."""
     last: EvalMetrics | None = None
@@ -124,7 +124,8 @@ class ProgressCallback(LoopCallback):
         self._windows = window_id + 1
         self._steps = 0 if self._loop is None else self._loop.steps
         self._time_s = self._clock() - self._started_at
-        self._marks.append((self._time_s, self._steps))
+        if window_id > 0:  # the first `learn`, which may compile, says nothing about the pace
+            self._marks.append((self._time_s, self._steps))
         if metrics is not None:
             self._note_evaluation(window_id, metrics)
         self._view.show(self.progress())

@@ -1,6 +1,7 @@
 """`optix report`: what a run came to, from its journal alone."""
 
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,6 +15,7 @@ from optix_core.errors import CheckpointCorruptError, CheckpointNotFoundError
 from optix_core.run_directory import RunDirectory
 
 _LABEL_WIDTH = 12
+_PLAIN_WIDTH = 120
 
 
 def report(run_dir: Annotated[Path, Parameter()], /) -> None:
@@ -71,5 +73,10 @@ def print_report(history: RunHistory, run_dir: Path, console: Console) -> None:
 
 
 def print_row(console: Console, label: str, text: str | Text) -> None:
-    """Print a label and what belongs to it in one line."""
-    print_line(console, Text.assemble(("  " + label.ljust(_LABEL_WIDTH), "dim"), text))
+    """Print a label and what belongs to it; a plain text is wrapped, a `Text` is left as it is."""
+    indent = " " * (_LABEL_WIDTH + 2)
+    width = console.width if console.is_terminal else _PLAIN_WIDTH
+    lines = wrap(text, width - len(indent)) if isinstance(text, str) else [text]
+    for number, line in enumerate(lines):
+        margin = indent if number else f"  {label:<{_LABEL_WIDTH}}"
+        print_line(console, Text.assemble((margin, "dim"), line))

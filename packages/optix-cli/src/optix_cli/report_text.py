@@ -105,7 +105,7 @@ def _best(history: RunHistory) -> str:
     text = score_with_error(window["score"], metrics.get("score_se"))
     count = metrics.get("n_episodes")
     kind = "validation " if "val_score" in metrics else ""
-    evidence = "" if count is None else f" (standard error, {count} {kind}episodes)"
+    evidence = "" if count is None else f" standard error, {count} {kind}episodes"
     return f"{text}{evidence}, after {window['steps']:,} steps"
 
 
