@@ -84,7 +84,13 @@ class PPOUpdate:
     """
 
     def __init__(
-        self, model: Model, head: PolicyHead, optimizer: Optimizer, variables: Sequence[Any]
+        self,
+        model: Model,
+        head: PolicyHead,
+        optimizer: Optimizer,
+        *,
+        variables: Sequence[Any],
+        jit_compile: bool,
     ) -> None:
         """Update these variables of this model and its head with this optimizer."""
         self._model = model
@@ -92,6 +98,7 @@ class PPOUpdate:
         self._optimizer = optimizer
         self._variables = list(variables)
         self._rows = 0
+        self._is_jit = jit_compile
         self._compiled: Any = None
 
     def __call__(
@@ -120,14 +127,15 @@ class PPOUpdate:
     def _run(self, window: _Window) -> dict[str, Any]:
         if self._compiled is not None:
             return self._compiled(window)
-        self._compiled = tf.function(self._passes, autograph=False, jit_compile=True)
-        try:
-            return self._compiled(window)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            # A model may hold an operation that XLA lacks; it then fails before anything ran.
-            logger.warning("XLA cannot compile the model, it trains uncompiled: %s", error)
-            self._compiled = tf.function(self._passes, autograph=False)
-            return self._compiled(window)
+        if self._is_jit:
+            self._compiled = tf.function(self._passes, autograph=False, jit_compile=True)
+            try:
+                return self._compiled(window)
+            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+                # A model may hold an operation that XLA lacks; it then fails before anything ran.
+                logger.warning("XLA cannot compile the model, it trains without: %s", error)
+        self._compiled = tf.function(self._passes, autograph=False)
+        return self._compiled(window)
 
     def _passes(self, window: _Window) -> dict[str, Tensor]:
         self._head.remember()
