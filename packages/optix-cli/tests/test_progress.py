@@ -67,6 +67,7 @@ def test_an_improvement_sets_the_count_back_without_showing_it_raised() -> None:
     assert [progress.n_without_improvement for progress in view.shown] == [0, 0, 1]
     assert [progress.n_without_improvement for progress in view.evaluations] == [0, 1, 0]
     assert view.evaluations[-1].best == scored(2.0)
+    assert view.evaluations[-1].best_steps == 300
 
 
 def test_the_pace_is_that_of_the_last_windows() -> None:

@@ -13,13 +13,13 @@ from rich.text import Text
 
 from optix_cli.progress import Progress
 from optix_cli.sparkline import sparkline
-from optix_cli.wording import clock_text, evaluation_text
+from optix_cli.wording import NOTHING, clock_text, evaluation_text
 from optix_core.loop_state import LoopState
 
 REFRESH_PER_S = 4
 """Redraws a second: enough to look alive, too few to flicker."""
 
-_CURVE_WIDTH = 40
+_CURVE_WIDTH = 32
 _SCORE_WIDTH = 18
 _STATE_STYLE = {
     LoopState.ACTIVE: "green",
@@ -35,7 +35,7 @@ def live_panel(progress: Progress) -> RenderableType:
     rows.add_column(style="dim", min_width=10)
     rows.add_column()
     rows.add_row("  Score", _score_row(progress))
-    rows.add_row("  Best", Text(evaluation_text(progress.best), style="bold"))
+    rows.add_row("  Best", _best_row(progress))
     rows.add_row("  Steps", _pace_row(progress))
     rows.add_row("  State", _state_row(progress))
     rows.add_row("  Patience", _patience_row(progress))
@@ -52,9 +52,17 @@ def _score_row(progress: Progress) -> Text:
     return Text.assemble(score, (sparkline(progress.scores, _CURVE_WIDTH), "cyan"))
 
 
+def _best_row(progress: Progress) -> Text:
+    if progress.best is None:
+        return Text(NOTHING, style="dim")
+    best = evaluation_text(progress.best).ljust(_SCORE_WIDTH)
+    return Text.assemble((best, "bold"), (f"after {progress.best_steps:,} steps", "dim"))
+
+
 def _pace_row(progress: Progress) -> Text:
     rate = "" if progress.steps_per_s is None else f"  {progress.steps_per_s:,.0f}/s"
-    pace = f"  in {progress.windows:,} windows{rate}  {clock_text(progress.time_s)}"
+    windows = "1 window" if progress.windows == 1 else f"{progress.windows:,} windows"
+    pace = f"  in {windows}{rate}  {clock_text(progress.time_s)}"
     return Text.assemble(f"{progress.steps:,}", (pace, "dim"))
 
 
@@ -68,9 +76,7 @@ def _state_row(progress: Progress) -> Text:
 def _patience_row(progress: Progress) -> RenderableType:
     count, limit = progress.n_without_improvement, progress.dormant_threshold
     row = Table.grid(padding=(0, 2))
-    row.add_row(
-        _bar(count, limit), Text(f"{count}/{limit} evaluations without improvement", style="dim")
-    )
+    row.add_row(_bar(count, limit), Text(f"{count}/{limit} without improvement", style="dim"))
     return row
 
 

@@ -34,6 +34,8 @@ class Progress:
     """The last evaluation."""
     best: EvalMetrics | None = None
     """The evaluation of the best policy."""
+    best_steps: int = 0
+    """Environment steps of training before it."""
     n_without_improvement: int = 0
     """Evaluations in a row that were no better than the best."""
     dormant_threshold: int = 1
@@ -99,7 +101,7 @@ class ProgressCallback(LoopCallback):
         self._clock = clock
         self._started_at = clock()
         self._loop: LoopHandle | None = None
-        self._windows = self._steps = 0
+        self._windows = self._steps = self._best_steps = 0
         self._time_s = 0.0
         self._last: EvalMetrics | None = None
         self._best: EvalMetrics | None = None
@@ -133,7 +135,7 @@ class ProgressCallback(LoopCallback):
 
     def on_improvement(self, snapshot: PolicySnapshot) -> None:
         """Take note of the new best."""
-        self._best = snapshot.eval_metrics
+        self._best, self._best_steps = snapshot.eval_metrics, self._steps
         self._has_improved = True
 
     def on_loop_stop(self) -> None:
@@ -152,6 +154,7 @@ class ProgressCallback(LoopCallback):
             state=LoopState.ACTIVE if loop is None else loop.state,
             last=self._last,
             best=self._best,
+            best_steps=self._best_steps,
             n_without_improvement=self._n_without_improvement,
             dormant_threshold=self._settings.dormant_threshold,
             gap_windows=self._gap,

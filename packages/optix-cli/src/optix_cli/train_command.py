@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.text import Text
 
 from optix_cli.console import output_console, print_line
 from optix_cli.environments import episode_pipeline, training_pipeline
@@ -121,7 +122,7 @@ def _title(run: PreparedRun) -> str:
 
 
 def _print_settings(run: PreparedRun, console: Console) -> None:
-    print_line(console, _title(run))
+    print_line(console, Text(_title(run), style="bold"))
     print_row(console, "Loop", settings_text(run.settings.as_dict()))
     print_row(console, "Agent", settings_text(run.hyperparams))
     print_row(console, "Run", str(run.run_dir))
