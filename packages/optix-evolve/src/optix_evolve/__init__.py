@@ -2,6 +2,32 @@
 
 from importlib.metadata import version
 
-__all__ = ["__version__"]
+from optix_evolve.adaptive_noise import NoiseLimits, NoiseSignals, adaptive_noise
+from optix_evolve.ensemble import Ensemble
+from optix_evolve.ensemble_agent import EnsembleAgent
+from optix_evolve.ensemble_policy import EnsemblePolicy
+from optix_evolve.meta_controller import DecisionRule, MetaAction, MetaController
+from optix_evolve.policy_manager import PolicyManager
+from optix_evolve.policy_manager_callback import PolicyManagerCallback
+from optix_evolve.population import Lineage, Member, Population
+from optix_evolve.regime_detector import RegimeDetector
 
 __version__ = version("optix-evolve")
+
+__all__ = [
+    "DecisionRule",
+    "Ensemble",
+    "EnsembleAgent",
+    "EnsemblePolicy",
+    "Lineage",
+    "Member",
+    "MetaAction",
+    "MetaController",
+    "NoiseLimits",
+    "NoiseSignals",
+    "PolicyManager",
+    "PolicyManagerCallback",
+    "Population",
+    "RegimeDetector",
+    "adaptive_noise",
+]

@@ -22,6 +22,9 @@ above, the kernel is as fast or faster, allocates nothing and uses one thread.""
 VOTE_COMPILED_FROM = 10_000
 """Votes, or logits, from which the kernels are used: NumPy then takes 0.1 ms or more a call."""
 
+TIE = 1e-12
+"""Difference of two shares of the votes below which they tie."""
+
 _VOTE_DTYPES = frozenset({"int64", "int32", "uint8"})
 
 
@@ -151,6 +154,9 @@ def weighted_vote(
 ) -> NDArray[np.int64]:
     """The action of most weight at each place; of several, the lowest.
 
+    Shares of the weight that differ by less than `TIE` count as equal, so that rounding and the
+    order of members decide nothing.
+
     Args:
         actions: integers within [0, n_actions), one member a row, [members, ...].
         weights: one a member.
@@ -180,7 +186,8 @@ def weighted_vote(
             places = rows + n_actions * np.arange(rows.shape[1])
             shares = np.repeat(member_weights.shares, rows.shape[1])
             tally = np.bincount(places.ravel(), shares, minlength=n_actions * rows.shape[1])
-            result = tally.reshape(-1, n_actions).argmax(axis=1)
+            tally = tally.reshape(-1, n_actions)
+            result = (tally >= tally.max(axis=1, keepdims=True) - TIE).argmax(axis=1)
     if not is_valid:
         raise ContractViolationError(
             f"actions must be within [0, {n_actions}), got values from {rows.min()} to {rows.max()}"

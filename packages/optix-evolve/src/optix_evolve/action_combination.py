@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optix_core.errors import ConfigurationError, ContractViolationError
-from optix_evolve.action_arithmetic import MemberWeights, weighted_mean, weighted_vote
+from optix_evolve.action_arithmetic import TIE, MemberWeights, weighted_mean, weighted_vote
 
 MAX_TALLY = 1024
 """Actions counted directly; votes over larger numbers are renumbered first."""
@@ -86,6 +86,11 @@ class ActionCombiner:
     def __init__(self, action_space: object | None = None) -> None:
         _check_space(action_space)
         self._space = action_space
+
+    @property
+    def start(self) -> int:
+        """The lowest action of the space; 0 without one."""
+        return int(_start(self._space)) if isinstance(self._space, OffsetSpace) else 0
 
     def combine(self, actions: Sequence[Any], weights: MemberWeights | ArrayLike) -> Any:
         """Combine one action a member, or one batch of actions [B, ...] a member.
@@ -247,7 +252,7 @@ def _vote_of_ints(actions: list[int], shares: NDArray[np.float64]) -> int:
     for action, share in zip(actions, shares.tolist(), strict=True):
         tally[action] = tally.get(action, 0.0) + share
     most = max(tally.values())
-    return min(action for action, weight in tally.items() if weight == most)
+    return min(action for action, share in tally.items() if share >= most - TIE)
 
 
 def _stacked(actions: list[Any]) -> NDArray[Any]:

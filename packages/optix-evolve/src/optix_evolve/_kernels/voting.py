@@ -9,6 +9,7 @@ from optix_evolve._kernels._jit import kernel
 
 FloatArray = NDArray[np.float64]
 
+TIE = 1e-12  # shares this close tie: 0.1 + 0.2 against 0.3 is not for rounding to decide
 SMALLEST_EXPONENT = -700.0  # its power is the last far from underflow; below, e⁻⁷⁰⁰ stands for 0
 
 
@@ -17,6 +18,8 @@ def weighted_vote(
     actions: NDArray[np.integer[Any]], weights: FloatArray, n_actions: int, out: NDArray[np.int64]
 ) -> bool:
     """Write the action of most weight in each column to `out`, the lowest of several.
+
+    Weights sum to 1.
 
     Returns:
         False, with `out` undefined, if an action is outside [0, n_actions).
@@ -34,10 +37,12 @@ def weighted_vote(
                     return False
                 tally[j * n_actions + row[j]] += weight
         for j in range(width):
+            most = 0.0
+            for action in range(n_actions):
+                most = max(most, tally[j * n_actions + action])
             best = 0
-            for action in range(1, n_actions):
-                if tally[j * n_actions + action] > tally[j * n_actions + best]:
-                    best = action
+            while tally[j * n_actions + best] < most - TIE:
+                best += 1
             out[low + j] = best
     return True
 
@@ -72,7 +77,9 @@ def _subtract_maxima(logits: NDArray[np.floating[Any]], shifted: FloatArray) -> 
         for action in range(1, n_actions):
             largest = max(largest, logits[row, action])
         for action in range(n_actions):
-            shifted[row * n_actions + action] = logits[row, action] - largest
+            shifted[row * n_actions + action] = np.float64(logits[row, action]) - np.float64(
+                largest
+            )
 
 
 @kernel

@@ -1,0 +1,256 @@
+"""Evolves an ensemble during a run: records scores, and decides at every DORMANT."""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import TextIO, final
+
+from optix_core import (
+    BaseAgent,
+    CheckpointRegistry,
+    EvalMetrics,
+    LoopCallback,
+    LoopHandle,
+    NextRound,
+    PolicySnapshot,
+    Stop,
+    StopReason,
+)
+from optix_core.errors import ConfigurationError, ContractViolationError
+from optix_evolve.adaptive_noise import adaptive_noise
+from optix_evolve.ensemble import Ensemble
+from optix_evolve.meta_controller import DecisionRule, MetaAction
+from optix_evolve.population import Lineage
+from optix_evolve.regime_boosts import RegimeBoosts
+from optix_evolve.regime_detector import RegimeDetector
+from optix_evolve.score_window import Signals, check_signals
+from optix_evolve.training_report import lineage_status, render_training_report
+from optix_evolve.variants import fresh_agent, make_variant
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class PolicyManagerCallback(LoopCallback):
+    """What `PolicyManager.as_callback` makes.
+
+    At every evaluation the score is recorded for the member that acts. At DORMANT:
+
+    1. the round ends: a variant that trained gets a weight, and all weights follow the scores;
+    2. the learner is rolled back to the best of its round where it is worse now;
+    3. with the budget spent the run ends; otherwise the meta controller decides, or, without one,
+       a variant is spawned.
+
+    A spawn clones the run's best policy into a fresh agent, perturbs its hyperparameters by the
+    adaptive noise, adds it with weight 0, prunes beyond the ensemble's size, and makes it the
+    learner of a round of its own. NO_OP and PRUNE let the same learner go on once; DORMANT again
+    without an improvement in between ends the run. Without a factory the run ends at DORMANT.
+
+    The agent given to `RLOptimizer` holds the run's best policy afterwards. Where it is a member
+    whose own policy is another one, a fresh agent with that policy takes its place.
+    """
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        registry: CheckpointRegistry,
+        agent: BaseAgent,
+        *,
+        agent_factory: Callable[[], BaseAgent] | None,
+        meta_controller: DecisionRule | None,
+        regime_detector: RegimeDetector | None,
+        regime_agents: Mapping[str, BaseAgent] | None,
+        regime_boost: float,
+        stream: TextIO | None,
+        signals: Signals,
+    ) -> None:
+        """Take the parts; `PolicyManager.as_callback` documents them."""
+        check_signals(signals)
+        self._ensemble = ensemble
+        self._registry = registry
+        self._agent = agent
+        self._factory = agent_factory
+        self._controller = meta_controller
+        self._regimes = RegimeBoosts(ensemble, regime_detector, regime_agents, regime_boost)
+        self._stream = stream
+        self._signals: Signals = signals
+        self._stop_fn: Callable[[], object] | None = None
+        self._own: dict[int, PolicySnapshot] = {}
+        self._went_on_against: str | None = None
+        self._loop: LoopHandle
+
+    def set_stop_fn(self, stop_fn: Callable[[], object]) -> None:
+        """Call this when the budget is spent. Not needed: the run ends by itself."""
+        self._stop_fn = stop_fn
+
+    def bind(self, loop: LoopHandle) -> None:
+        """Receive the loop.
+
+        Raises:
+            ConfigurationError: if the manager's registry is on another directory than the run.
+        """
+        if loop.registry.path != self._registry.path:
+            raise ConfigurationError(
+                f"the manager's registry is on {self._registry.path}, the run keeps its snapshots "
+                f"in {loop.registry.path}; give both the same directory"
+            )
+        self._loop = loop
+        self._rng = loop.generator()
+        self._went_on_against = None
+
+    def on_loop_start(self) -> None:
+        """Make the learner the first member, where the ensemble is still empty."""
+        if not len(self._ensemble.population):
+            self._ensemble.add_agent(self._agent, 1.0)
+
+    def on_episode_end(self, window_id: int, metrics: EvalMetrics | None) -> None:  # noqa: ARG002
+        """Record the score of the member that acted."""
+        if metrics is None:
+            return
+        position = self._ensemble.population.position_of(self._acting())
+        if position is not None:
+            self._ensemble.record_agent_score(position, metrics.primary_score)
+        self._regimes.observe([*self._loop.history, metrics], position, metrics.primary_score)
+
+    def on_dormant(self, window_id: int) -> NextRound | Stop | None:  # noqa: ARG002
+        """End the round, and decide what comes next."""
+        self._end_round()
+        self._roll_back_if_worse()
+        if self._ensemble.is_budget_exhausted:
+            return self._stop(StopReason.BUDGET_EXHAUSTED, "the spawn budget is spent")
+        if self._controller is None:
+            return self._spawn()
+        status = self._ensemble.status()
+        action = MetaAction(self._controller.decide(self._loop.history, status))
+        self._loop.record("meta_decision", action=action.value)
+        match action:
+            case MetaAction.STOP:
+                return self._stop(StopReason.META_STOP, "the meta controller said stop")
+            case MetaAction.SPAWN:
+                return self._spawn()
+            case MetaAction.PRUNE:
+                self._prune_one()
+                return self._go_on()
+            case MetaAction.NO_OP:
+                return self._go_on()
+
+    def on_loop_stop(self) -> None:
+        """Keep the given agent's own policy in the ensemble, and print the report."""
+        self._end_round()
+        self._keep_own_policy()
+        for snapshot in self._own.values():
+            self._registry.unpin(snapshot.snapshot_id)
+        self._own.clear()
+        best = self._loop.best_snapshot
+        reason = _sentence(self._loop.ending)
+        metrics = None if best is None else best.eval_metrics
+        text = render_training_report(self._ensemble.status(), reason, metrics)
+        stream = sys.stdout if self._stream is None else self._stream
+        stream.write(text + "\n")
+        self._loop.record("ensemble", status=self._ensemble.status())
+
+    def _acting(self) -> BaseAgent:
+        # An EnsembleAgent is no member; what it learns by is its primary agent.
+        learner = self._loop.learner
+        is_member = self._ensemble.population.position_of(learner) is not None
+        return learner if is_member else self._agent
+
+    def _end_round(self) -> None:
+        position = self._ensemble.population.position_of(self._loop.learner)
+        best = self._loop.round_best_snapshot
+        if position is not None and best is not None:
+            member = self._ensemble.population[position]
+            self._pin_own(member.member_id, best)
+        self._ensemble.finish_training(self._loop.learner)
+        self._ensemble.auto_update_weights()
+
+    def _pin_own(self, member_id: int, best: PolicySnapshot) -> None:
+        self._registry.pin(best.snapshot_id)
+        before = self._own.get(member_id)
+        self._own[member_id] = best
+        if before is not None:
+            self._registry.unpin(before.snapshot_id)
+
+    def _roll_back_if_worse(self) -> None:
+        best = self._loop.round_best_snapshot
+        history = self._loop.history
+        if best is None or not len(history):
+            return
+        if best.eval_metrics.beats(history[-1]):
+            self._loop.roll_back()
+            self._loop.record("rolled_back", snapshot=best.snapshot_id)
+
+    def _go_on(self) -> NextRound | None:
+        best = self._loop.round_best_snapshot
+        against = "" if best is None else best.snapshot_id
+        if self._went_on_against == against:
+            return None
+        self._went_on_against = against
+        return NextRound(self._loop.learner)
+
+    def _prune_one(self) -> None:
+        removed = self._ensemble.prune(1, keep=[self._loop.learner])
+        self._loop.record("pruned", positions=removed)
+
+    def _spawn(self) -> NextRound | None:
+        parent = self._loop.best_snapshot
+        if self._factory is None or parent is None:
+            return None
+        if self._ensemble.population.position_of(self._loop.learner) is None:
+            raise ConfigurationError(
+                f"a variant is cloned from a member, but {type(self._loop.learner).__name__} is "
+                "none; give RLOptimizer a member to train, or leave agent_factory out"
+            )
+        shell = fresh_agent(self._factory)
+        if self._ensemble.population.position_of(shell) is not None or shell is self._agent:
+            raise ContractViolationError(
+                "agent_factory returned an agent that is in use already; let it make a new one "
+                "at each call"
+            )
+        noise = adaptive_noise(self._loop.history, signals=self._signals)
+        changes = make_variant(
+            shell, parent, self._registry, noise_scale=noise.noise_scale, rng=self._rng
+        )
+        lineage = Lineage(
+            parent_id=self._member_of(parent),
+            parent_snapshot_id=parent.snapshot_id,
+            parent_score=parent.eval_metrics.primary_score,
+            perturbation=changes,
+            noise=noise,
+            round_index=self._ensemble.spawn_count + 1,
+        )
+        self._ensemble.add_variant(shell, lineage)
+        removed = self._ensemble.prune_excess(keep=[shell])
+        self._loop.record("spawned", lineage=lineage_status(lineage), pruned=removed)
+        return NextRound(shell)
+
+    def _member_of(self, snapshot: PolicySnapshot) -> int | None:
+        owners = (i for i, own in self._own.items() if own.snapshot_id == snapshot.snapshot_id)
+        return next(owners, None)
+
+    def _stop(self, reason: StopReason, detail: str) -> Stop:
+        if self._stop_fn is not None:
+            self._stop_fn()
+        return Stop(reason, detail)
+
+    def _keep_own_policy(self) -> None:
+        """Let a fresh agent stand for the given one where that now holds another policy."""
+        position = self._ensemble.population.position_of(self._agent)
+        best = self._loop.best_snapshot
+        if position is None or best is None:
+            return
+        own = self._own.get(self._ensemble.population[position].member_id)
+        if own is None or own.snapshot_id == best.snapshot_id or self._factory is None:
+            return
+        copy = fresh_agent(self._factory)
+        self._registry.load(own, copy)
+        self._ensemble.replace_agent(self._agent, copy)
+
+
+def _sentence(ending: Stop | None) -> str:
+    if ending is None:
+        return "Stopped"
+    if ending.reason is StopReason.BUDGET_EXHAUSTED:
+        return "Spawn budget exhausted"
+    text = ending.reason.value
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,81 @@
+"""Makes a variant: a fresh agent with the parent's policy and perturbed hyperparameters."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from optix_core import BaseAgent, CheckpointRegistry, HyperparamSet, PolicySnapshot
+from optix_core.abilities import DeclaresHyperparams, supports
+from optix_core.domain_arithmetic import mutate
+from optix_core.errors import ContractViolationError, LoopError, OptixError
+from optix_core.hyperparam_space import HyperparamSpace
+
+Changes = dict[str, tuple[Any, Any]]
+
+
+def fresh_agent(factory: Callable[[], BaseAgent]) -> BaseAgent:
+    """Call a factory.
+
+    Raises:
+        LoopError: if it raises; the text names it and its error is the cause.
+        ContractViolationError: if it returns anything but an agent.
+    """
+    name = getattr(factory, "__qualname__", type(factory).__name__)
+    try:
+        agent = factory()
+    except OptixError:
+        raise
+    except Exception as error:
+        raise LoopError(f"agent_factory {name} raised {type(error).__name__}: {error}") from error
+    if not isinstance(agent, BaseAgent):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ContractViolationError(
+            f"agent_factory {name} must return a BaseAgent, got {type(agent).__name__}"
+        )
+    return agent
+
+
+def make_variant(
+    shell: BaseAgent,
+    parent: PolicySnapshot,
+    registry: CheckpointRegistry,
+    *,
+    noise_scale: float,
+    rng: np.random.Generator,
+) -> Changes:
+    """Load the parent into a fresh agent, then perturb its hyperparameters.
+
+    Returns:
+        Old and new value of each hyperparameter that changed.
+
+    Raises:
+        CheckpointError: if the parent cannot be read.
+        ContractViolationError: if the agent does not take over what it was given.
+    """
+    registry.load(parent, shell)
+    params = shell.get_hyperparams().params
+    space = _space_of(shell)
+    changed = {
+        name: mutate(domain, params[name], noise_scale, rng)
+        for name, domain in space.tunable(params).items()
+    }
+    _put_into_force(shell, params | changed, parent.episode_id)
+    return {name: (params[name], value) for name, value in changed.items() if value != params[name]}
+
+
+def _space_of(agent: object) -> HyperparamSpace:
+    space = HyperparamSpace()
+    if supports(agent, DeclaresHyperparams):
+        space.declare(agent.hyperparam_space())
+    return space
+
+
+def _put_into_force(agent: BaseAgent, params: Mapping[str, Any], window_id: int) -> None:
+    agent.set_hyperparams(HyperparamSet(dict(params), window_id))
+    held = agent.get_hyperparams().params
+    if held != params:
+        differing = [name for name in params if held.get(name) != params[name]]
+        raise ContractViolationError(
+            f"{type(agent).__name__} was given hyperparameters for a variant and holds others: "
+            f"{differing}; let get_hyperparams return what set_hyperparams was given"
+        )
