@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,  # pyright: ignore[reportUnknownVariableType]
+    run_state_machine_as_test,
 )
 
 from optix_core.checkpoint_registry import CheckpointRegistry
@@ -86,12 +86,12 @@ class RegistryMachine(RuleBasedStateMachine):
     def kept(self, newest: int) -> set[int]:
         """Retention once more, from its description."""
         run_id = self.model[newest].run_id
-        must = {self.best(None), self.best(run_id)} - {None} - self.pinned
+        must = {self.best(None), self.best(run_id)} - {None}
         others = [self.best(run) for run in (3, 2, 1)]
         wishes = [newest, *others, *sorted(self.model, reverse=True)]
         kept = {number for number in must if number is not None}
         for number in wishes:
-            if number is not None and number not in self.pinned and len(kept) < self.max_snapshots:
+            if number is not None and len(kept) < self.max_snapshots:
                 kept.add(number)
         return kept | self.pinned
 
@@ -212,7 +212,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
 
 def test_the_registry_equals_its_model() -> None:
-    run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]
+    run_state_machine_as_test(
         RegistryMachine,
         settings=settings(
             max_examples=25,
@@ -225,12 +225,12 @@ def test_the_registry_equals_its_model() -> None:
 
 @pytest.mark.nightly
 def test_the_registry_equals_its_model_at_length() -> None:
-    run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]
+    run_state_machine_as_test(
         RegistryMachine,
         settings=settings(
             max_examples=int(os.environ.get("OPTIX_MODEL_EXAMPLES", "500")),
             stateful_step_count=50,
             deadline=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

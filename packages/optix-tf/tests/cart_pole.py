@@ -42,6 +42,7 @@ class CartPoles:
         self._rng = np.random.default_rng(seed)
         self._state = self._fresh(n)
         self._age = np.zeros(n, np.int64)
+        self._before = np.zeros(n)
 
     def window(self, agent: Any, steps: int) -> EpisodeData:
         """Let an agent that acts in batches play; an ended episode is reset at once."""
@@ -58,12 +59,16 @@ class CartPoles:
             self._age[ended] = 0
         columns = [np.array(column) for column in zip(*rows, strict=True)]
         names = ("observations", "actions", "rewards", "terminated", "truncated")
-        return EpisodeData(
-            **dict(zip(names, columns[:5], strict=True)), next_observations=columns[5]
+        window = EpisodeData(
+            **dict(zip(names, columns[:5], strict=True)),
+            next_observations=columns[5],
+            returns_before=self._before,
         )
+        self._before = window.returns_after
+        return window
 
     def _push(self, actions: NDArray[Any]) -> NDArray[np.bool_]:
-        x, v, angle, spin = self._state.T
+        _, v, angle, spin = self._state.T
         force = np.where(actions == 1, 10.0, -10.0)
         pull = (force + 0.05 * spin**2 * np.sin(angle)) / 1.1
         turn = 9.8 * np.sin(angle) - np.cos(angle) * pull

@@ -55,7 +55,7 @@ class Subclassed(keras.Model):
     """Computes what its layers alone do not tell."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.hidden = _dense(16, seed, "tanh")
         self.logits = _dense(3, seed + 1)
         self.value = _dense(1, seed + 2)

@@ -14,8 +14,8 @@ from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 MODULE_MARK = ":"
 """`module:Env-v0` makes Gymnasium import the module."""
 
-MAX_EPISODES_AT_ONCE = 20
-"""Episodes played side by side in validation and tests."""
+MAX_EPISODES_AT_ONCE = 50
+"""Episodes played side by side in validation and tests: one call of the policy serves them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

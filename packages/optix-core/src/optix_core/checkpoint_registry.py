@@ -17,7 +17,6 @@ from optix_core._snapshot_listing import (
     read_listing,
     read_record,
     sequence_of,
-    snapshot_name,
     verify_snapshot,
 )
 from optix_core._snapshot_record import SnapshotRecord, new_record
@@ -163,7 +162,12 @@ class CheckpointRegistry:
                     f"{name} in {self._root} is another one than was asked for, which is gone"
                 )
             verify_snapshot(root, name, record)
-            self._load_verified(root, record, agent)
+            try:
+                agent.load_weights(self._weights_path(name))
+            except Exception:
+                read_record(root, name)  # where it was pruned meanwhile, that is the error
+                raise
+        _set_and_compare(agent, record, name)
 
     def load_best(self, agent: BaseAgent) -> PolicySnapshot | None:
         """Load the best intact snapshot of all runs; returns it, None where there is none.
@@ -254,21 +258,6 @@ class CheckpointRegistry:
             self._distrusted.add(name)
             logger.warning("passing over a damaged snapshot in %s: %s", self._root, error)
 
-    def _load_verified(self, root: int, record: SnapshotRecord, agent: BaseAgent) -> None:
-        name = snapshot_name(record.sequence)
-        try:
-            agent.load_weights(self._weights_path(name))
-        except Exception:
-            read_record(root, name)  # where it was pruned meanwhile, that is the error
-            raise
-        agent.set_hyperparams(record.read_hyperparams())
-        wanted, found = record.read_hyperparams().params, agent.get_hyperparams().params
-        if not is_same(wanted, found):
-            raise ContractViolationError(
-                f"the agent was given the hyperparameters {wanted} of {name} and gives back "
-                f"{found}; let get_hyperparams return what set_hyperparams put into force"
-            )
-
     @contextmanager
     def _reading(self) -> Generator[int | None]:
         if not self._root.exists():
@@ -303,3 +292,13 @@ def _is_of(record: SnapshotRecord, snapshot: PolicySnapshot) -> bool:
         and record.episode_id == snapshot.episode_id
         and is_same(record.read_metrics().primary_score, snapshot.eval_metrics.primary_score)
     )
+
+
+def _set_and_compare(agent: BaseAgent, record: SnapshotRecord, name: str) -> None:
+    agent.set_hyperparams(record.read_hyperparams())
+    wanted, found = record.read_hyperparams().params, agent.get_hyperparams().params
+    if not is_same(wanted, found):
+        raise ContractViolationError(
+            f"the agent was given the hyperparameters {wanted} of {name} and gives back "
+            f"{found}; let get_hyperparams return what set_hyperparams put into force"
+        )

@@ -70,7 +70,8 @@ class WindowBuilder:
     def return_after(self, return_before: float) -> float:
         """Return that the unfinished episode has reached; 0 where the last row ended one."""
         start = self._ends[-1][0] + 1 if self._ends else 0
-        return sum(self.rewards[start:], 0.0 if self._ends else return_before)
+        carried = 0.0 if self._ends else return_before
+        return carried + float(np.array(self.rewards[start:]).sum())
 
     def _stack_observations(self) -> tuple[NDArray[Any], NDArray[Any]]:
         # Row t + 1 is the successor of row t, but for the few that were noted. These are stacked

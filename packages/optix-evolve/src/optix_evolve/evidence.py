@@ -10,7 +10,16 @@ from optix_evolve.short_window import MIN_FOR_RESIDUALS, LineFit
 Z_95 = 1.6448536269514722
 """95 % quantile of the normal distribution."""
 
-_T_95_SMALL = (math.inf, 6.313752, 2.919986, 2.353363, 2.131847)
+_T_95_SMALL = (
+    math.inf,
+    6.313752,
+    2.919986,
+    2.353363,
+    2.131847,
+    2.015048,
+    1.943180,
+    1.894579,
+)
 
 MIN_PAIRS = 10
 """With fewer pairs a correlation says nothing: at n = 9 chance alone gives |r| > 0.58."""
@@ -23,7 +32,7 @@ def student_95(df: int) -> float:
         df: degrees of freedom, not negative; infinite result for 0.
 
     Returns:
-        Exact to 6 digits below 5 degrees of freedom, to 4 from there on (the Cornish-Fisher
+        Exact to 6 digits below 8 degrees of freedom, to 4 from there on (the Cornish-Fisher
         expansion in 1/df).
 
     References:

@@ -19,7 +19,12 @@ class ReinforceUpdate:
         """Update this model with this optimizer, which has its slots already."""
         self._model = model
         self._optimizer = optimizer
-        self._traced = tf.function(self._step, autograph=False, reduce_retracing=True)
+        self._traced: Any = None
+
+    @property
+    def n_traces(self) -> int:
+        """How often TensorFlow traced it."""
+        return 0 if self._traced is None else int(self._traced.experimental_get_tracing_count())
 
     def __call__(
         self,
@@ -32,6 +37,13 @@ class ReinforceUpdate:
         Returns:
             `loss`, `entropy`, `grad_norm` and `update_skipped`.
         """
+        if self._traced is None:
+            signature = [
+                tf.TensorSpec([None, *observations.shape[1:]], observations.dtype),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None], tf.float32),
+            ]
+            self._traced = tf.function(self._step, signature, autograph=False)
         results = self._traced(
             tf.constant(observations),
             tf.constant(actions),
