@@ -1,5 +1,6 @@
 """Agents of entry points: how they are called, and what is said where there are none."""
 
+import sys
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -32,11 +33,15 @@ def make_linear(
     return agent
 
 
+MODULE = "agents_of_this_test"
+"""What an entry point can name: pytest's own name of this module has a hyphen."""
+
+
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two agents be installed, one of which cannot be imported."""
     points = [
-        EntryPoint("linear", f"{__name__}:make_linear", GROUP),
+        EntryPoint("linear", f"{MODULE}:make_linear", GROUP),
         EntryPoint("lost", "no_such_module:make", GROUP),
     ]
 
@@ -44,6 +49,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         return [point for point in points if point.group == group]
 
     monkeypatch.setattr(agent_factory, "entry_points", entry_points)
+    monkeypatch.setitem(sys.modules, MODULE, sys.modules[__name__])
     CALLS.clear()
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-_LIKENESS = 0.5
+_LIKENESS = 0.6
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
