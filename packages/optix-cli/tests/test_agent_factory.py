@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import EntryPoint
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -48,6 +49,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(*, group: str) -> list[EntryPoint]:
         return [point for point in points if point.group == group]
 
+    module = ModuleType("installed_agents")
+    vars(module)["make_linear"] = make_linear
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(agent_factory, "entry_points", entry_points)
     monkeypatch.setitem(sys.modules, MODULE, sys.modules[__name__])
     CALLS.clear()
