@@ -309,6 +309,7 @@ def test_teardown_closes_once() -> None:
     assert [sub.n_closes for sub in counting_envs_of(env)] == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_environments_in_processes_of_their_own_give_the_same(mode: AutoresetMode) -> None:
     make = [partial(gymnasium.make, "CartPole-v1")] * 2
