@@ -44,9 +44,10 @@ def advantages(deltas: Sequence[float], ended: Sequence[bool], decay: float) -> 
 
 
 def clipped_normal_log_probability(
-    action: Any, mean: Any, std: float, *, low: float, high: float
+    action: Any, mean: Any, std: float, bounds: tuple[float, float]
 ) -> float:
     """Log of the density inside the bounds, of the probability beyond them on a bound."""
+    low, high = bounds
     z = (action - mean) / std
     if action <= low:
         return math.log(0.5 * math.erfc(-z / math.sqrt(2.0)))
