@@ -1,10 +1,16 @@
 """The report of a run, out of the events of its journal."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import pytest
+from rich.console import Console
+
+from optix_cli.report_command import print_report
 from optix_cli.report_text import next_commands, outcome_text, report_rows, title_of
 from optix_cli.run_history import RunHistory, runs_of
+from optix_core.errors import CheckpointCorruptError
 
 HERE = Path("runs/CartPole-v1-seed0")
 
@@ -120,6 +126,22 @@ def test_typed_modules_are_to_be_typed_again() -> None:
         "optix evaluate 'my runs' --agent my.agents:make --env my:Env-v0",
         "optix report 'my runs'",
     ]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {**WINDOWS[0], "steps": None},
+        {"event": "window", "run": 1},
+        {**WINDOWS[0], "best": 1, "score": "high"},
+        {**WINDOWS[0], "best": 1, "metrics": "none"},
+    ],
+)
+def test_a_journal_that_holds_something_else_is_a_typed_error(damaged: dict[str, Any]) -> None:
+    history = only([{**STARTED, "asked": ["not", {"a": "section"}]}, damaged])
+    assert title_of(history) == "run · ? · seed ?"
+    with pytest.raises(CheckpointCorruptError, match="journal of run 1 in"):
+        print_report(history, HERE, Console(file=io.StringIO()))
 
 
 def test_a_test_of_one_sampled_episode_has_no_interval() -> None:

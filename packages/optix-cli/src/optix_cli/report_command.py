@@ -60,7 +60,7 @@ def print_report(history: RunHistory, run_dir: Path, console: Console) -> None:
     """
     try:
         rows = report_rows(history, run_dir)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointCorruptError(
             f"the journal of run {history.run_id} in {run_dir} does not hold what a run writes: "
             f"{type(error).__name__} {error}"

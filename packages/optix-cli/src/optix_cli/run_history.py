@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 Event = Mapping[str, Any]
 
@@ -25,8 +25,16 @@ class RunHistory:
 
     @property
     def asked(self) -> Mapping[str, Mapping[str, Any]]:
-        """What was asked for, by section."""
-        return self.started.get("asked", {})
+        """What was asked for, by section; without what is no section in a damaged journal."""
+        asked: object = self.started.get("asked")
+        if not isinstance(asked, Mapping):
+            return {}
+        sections = cast("Mapping[str, object]", asked).items()
+        return {
+            name: cast("Mapping[str, Any]", section)
+            for name, section in sections
+            if isinstance(section, Mapping)
+        }
 
     @property
     def scores(self) -> list[float]:
