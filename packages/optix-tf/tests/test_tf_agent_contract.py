@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from optix_core import BaseAgent, HyperparamSet
 from optix_core.testing import AgentContract
@@ -12,6 +13,7 @@ from optix_tf._tensorflow import keras
 from . import models
 
 
+@pytest.mark.usefixtures("op_by_op")
 class _Contract(AgentContract):
     kind: str
 

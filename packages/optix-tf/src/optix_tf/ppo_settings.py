@@ -14,6 +14,8 @@ from optix_core.errors import HyperparamError
 class PPOSettings:
     """Hyperparameters of PPO. The defaults are meant for every environment alike.
 
+    They are made for windows of about 1,000 steps of several environments (8 × 128).
+
     Raises:
         HyperparamError: if a value is of the wrong type or out of range.
     """
@@ -26,7 +28,7 @@ class PPOSettings:
     """Trace decay of the advantage estimate, in [0, 1]."""
     clip_ratio: float = 0.2
     """How far the probability ratio may go from 1 and still gain, > 0."""
-    entropy_coeff: float = 0.0
+    entropy_coeff: float = 0.01
     """Weight of the entropy bonus, ≥ 0."""
     value_coeff: float = 0.5
     """Weight of the value loss, ≥ 0."""
@@ -36,7 +38,7 @@ class PPOSettings:
     """Passes over a window, ≥ 1."""
     minibatch_size: int = 256
     """Steps per update, ≥ 1."""
-    target_kl: float | None = None
+    target_kl: float | None = 0.02
     """Passes end early when the estimated divergence exceeds 1.5 times this; None for never."""
 
     def __post_init__(self) -> None:

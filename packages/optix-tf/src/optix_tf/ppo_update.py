@@ -101,6 +101,11 @@ class PPOUpdate:
         self._is_jit = jit_compile
         self._compiled: Any = None
 
+    @property
+    def n_traces(self) -> int:
+        """How often TensorFlow traced it."""
+        return 0 if self._compiled is None else int(self._compiled.experimental_get_tracing_count())
+
     def __call__(
         self, batch: PPOBatch, settings: PPOSettings, rng: np.random.Generator
     ) -> dict[str, float]:
