@@ -60,7 +60,9 @@ def test_a_mean_is_linear_bounded_and_blind_to_the_scale_of_weights(
     assert (mean >= outputs.min(axis=0) - tolerance).all()
     assert (mean <= outputs.max(axis=0) + tolerance).all()
     scaled = [weight * 2.0**scale for weight in weights]
-    if all(weight == 0 or 1e-290 < weight < 1e290 for weight in scaled):
+    if all(
+        weight == 0 or 1e-290 < new < 1e290 for weight, new in zip(weights, scaled, strict=True)
+    ):
         np.testing.assert_allclose(
             weighted_mean(outputs, scaled, compiled=compiled), mean, atol=tolerance
         )
@@ -245,13 +247,26 @@ def test_outputs_need_one_row_a_member() -> None:
         mean_softmax(np.ones(2), [1, 1])
 
 
-def test_a_buffer_grows_to_its_largest_shape_and_is_used_again() -> None:
-    buffer = ActionBuffer(np.float32)
-    first = buffer.reserve(4, 8, 2)
-    assert first.shape == (4, 8, 2)
-    assert first.dtype == np.float32
-    assert first.flags.c_contiguous
-    smaller = buffer.reserve(2, 3)
-    assert np.shares_memory(first, smaller)
-    assert buffer.nbytes == 4 * 8 * 2 * 4
-    assert not np.shares_memory(buffer.reserve(5, 8, 2), first)
+@COMPILED
+@DTYPES
+def test_a_buffer_takes_outputs_and_weights_again_and_again(
+    *, compiled: bool, dtype: type[np.floating[Any]]
+) -> None:
+    buffer = ActionBuffer(MemberWeights([1, 3]), (4, 2), dtype, compiled=compiled)
+    assert buffer.outputs.shape == (2, 4, 2)
+    buffer.outputs[0], buffer.outputs[1] = 0.0, 1.0
+    first = buffer.mean()
+    assert first.dtype == dtype
+    np.testing.assert_array_equal(first, np.full((4, 2), 0.75))
+    buffer.outputs[1] = np.nan
+    buffer.set_weights(MemberWeights([1, 0]))
+    assert buffer.mean() is first
+    np.testing.assert_array_equal(first, np.zeros((4, 2)))
+
+
+def test_a_buffer_is_for_floats_and_for_its_members() -> None:
+    with pytest.raises(ConfigurationError, match="float32 or float64, got int64"):
+        ActionBuffer(MemberWeights([1]), (2,), np.int64)
+    buffer = ActionBuffer(MemberWeights([1, 1]), (2,))
+    with pytest.raises(ConfigurationError, match="3 weights for 2 members"):
+        buffer.set_weights(MemberWeights([1, 1, 1]))

@@ -38,8 +38,9 @@ for name in ("float32", "float64"):
     results[f"mean {name}"] = arithmetic.weighted_mean(typed, weights, compiled=True)
     results[f"parallel mean {name}"] = arithmetic.weighted_mean(typed, weights, parallel=True)
     results[f"softmax {name}"] = arithmetic.mean_softmax(typed, weights, compiled=True)
-votes = rng.integers(4, size=(19, 50))
-results["vote"] = arithmetic.weighted_vote(votes, weights, 4, compiled=True)
+for name in ("int64", "uint8"):
+    votes = rng.integers(9, size=(19, 50)).astype(name)
+    results[f"vote {name}"] = arithmetic.weighted_vote(votes, weights, 9, compiled=True)
 print(json.dumps({name: value.tobytes().hex() for name, value in results.items()}))
 """
 

@@ -5,62 +5,31 @@ place by place, so that a batch of actions [B, ...] is combined by the same code
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast, final, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeGuard, cast, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_evolve.action_arithmetic import TIE, MemberWeights, weighted_mean, weighted_vote
+from optix_evolve.action_spaces import (
+    BoxSpace,
+    CountedSpace,
+    MultiDiscreteSpace,
+    NestedSpace,
+    OffsetSpace,
+    ShapedSpace,
+)
+
+_Rule = Callable[[list[Any], NDArray[np.float64]], Any]
+"""Combines the voters' actions by their shares."""
+
+_INTEGERS = (int, np.integer)
 
 MAX_TALLY = 1024
 """Actions counted directly; votes over larger numbers are renumbered first."""
-
-
-@runtime_checkable
-class BoxSpace(Protocol):
-    """Real numbers within bounds, as Gymnasium's `Box`."""
-
-    low: NDArray[Any]
-    high: NDArray[Any]
-    shape: tuple[int, ...]
-    dtype: Any
-
-
-@runtime_checkable
-class MultiDiscreteSpace(Protocol):
-    """Several choices at once, as Gymnasium's `MultiDiscrete`."""
-
-    nvec: NDArray[Any]
-
-
-@runtime_checkable
-class CountedSpace(Protocol):
-    """Choices 0 to n − 1 as Gymnasium's `Discrete`, or n yes-or-noes as its `MultiBinary`."""
-
-    n: Any
-
-
-@runtime_checkable
-class OffsetSpace(Protocol):
-    """A discrete space whose actions count from `start`, as Gymnasium's do."""
-
-    start: Any
-
-
-@runtime_checkable
-class ShapedSpace(Protocol):
-    """A space that says its shape: () for `Discrete`, something else for `MultiBinary`."""
-
-    shape: Any
-
-
-@runtime_checkable
-class NestedSpace(Protocol):
-    """Spaces by name or by position, as Gymnasium's `Dict` and `Tuple`."""
-
-    spaces: Any
 
 
 @final
@@ -84,13 +53,15 @@ class ActionCombiner:
     """
 
     def __init__(self, action_space: object | None = None) -> None:
-        _check_space(action_space)
-        self._space = action_space
+        self._rule = _rule_for(action_space)
+        is_choice = _is_single_choice(action_space)
+        self._n_actions = int(action_space.n) if is_choice else None
+        self._start: int = _start(action_space) if is_choice else 0
 
     @property
     def start(self) -> int:
-        """The lowest action of the space; 0 without one."""
-        return int(_start(self._space)) if isinstance(self._space, OffsetSpace) else 0
+        """The lowest action of a `Discrete` space; 0 for any other and without one."""
+        return self._start
 
     def combine(self, actions: Sequence[Any], weights: MemberWeights | ArrayLike) -> Any:
         """Combine one action a member, or one batch of actions [B, ...] a member.
@@ -110,7 +81,7 @@ class ActionCombiner:
             raise ConfigurationError(f"got {len(actions)} actions for {len(given)} weights")
         voters = given.voters
         shares = given.shares[voters]
-        return _combined([actions[i] for i in voters], shares, self._space)
+        return self._rule([actions[i] for i in voters], shares)
 
     def combine_probabilities(
         self, probabilities: NDArray[Any], weights: MemberWeights | ArrayLike
@@ -128,86 +99,104 @@ class ActionCombiner:
             ContractViolationError: for probabilities that are not finite, or not as many as the
                 space has actions.
         """
-        space = self._space
-        if isinstance(space, CountedSpace) and probabilities.shape[-1] != int(space.n):
+        given = probabilities.shape[-1]
+        if self._n_actions is not None and given != self._n_actions:
             raise ContractViolationError(
-                f"members give {probabilities.shape[-1]} probabilities for {space.n} actions"
+                f"members give {given} probabilities for {self._n_actions} actions"
             )
         mean = weighted_mean(probabilities, weights)
         if not np.isfinite(mean).all():
             raise ContractViolationError("a member's action probabilities are NaN or infinite")
-        return mean.argmax(axis=-1) + _start(space)
+        return mean.argmax(axis=-1) + self._start
 
 
-def _check_space(space: object | None) -> None:
+def _rule_for(space: object | None) -> _Rule:
+    # Asking a protocol takes microseconds, so the kind of a space is found once.
+    if space is None:
+        return _by_kind
     if isinstance(space, NestedSpace):
-        for part in _parts(space).values():
-            _check_space(part)
-    elif space is not None and not isinstance(space, BoxSpace | MultiDiscreteSpace | CountedSpace):
-        raise ConfigurationError(
-            f"no rule for combining actions of {space!r}; use Box, Discrete, MultiDiscrete, "
-            "MultiBinary, Dict or Tuple, or None to go by the actions"
-        )
+        return partial(_by_part, rules={key: _rule_for(part) for key, part in _parts(space)})
+    if isinstance(space, BoxSpace):
+        return partial(_box, space=space)
+    if isinstance(space, MultiDiscreteSpace | CountedSpace):
+        return partial(_by_vote, start=_start(space), n_actions=_count(space))
+    raise ConfigurationError(
+        f"no rule for combining actions of {space!r}; use Box, Discrete, MultiDiscrete, "
+        "MultiBinary, Dict or Tuple, or None to go by the actions"
+    )
 
 
-def _parts(space: NestedSpace) -> dict[Any, Any]:
-    spaces: Any = space.spaces
-    return dict(spaces if isinstance(spaces, Mapping) else enumerate(spaces))  # pyright: ignore[reportUnknownArgumentType]
+def _parts(space: NestedSpace) -> list[tuple[Any, Any]]:
+    spaces = cast("Mapping[Any, Any] | Sequence[Any]", space.spaces)
+    return list(spaces.items() if isinstance(spaces, Mapping) else enumerate(spaces))
 
 
-def _combined(actions: list[Any], shares: NDArray[np.float64], space: Any) -> Any:
+def _by_kind(actions: list[Any], shares: NDArray[np.float64]) -> Any:
     first = actions[0]
-    if isinstance(first, Mapping):
-        return _by_key(actions, shares, space)
-    if isinstance(first, tuple):
-        return _by_position(actions, shares, space)
-    if isinstance(space, NestedSpace):
+    if _keys_of(first) is not None:
+        return _by_part(actions, shares)
+    if _are_single_integers(actions):
+        return type(first)(_winner([int(action) for action in actions], shares))
+    stacked = _stacked(actions)
+    if stacked.dtype.kind == "f":
+        combined = _finite_mean(stacked, shares)
+    elif not stacked.size:
+        combined = stacked[0]
+    else:
+        combined = _vote_of_any_integers(stacked, shares)
+    return _like(first, combined.astype(stacked.dtype, copy=False))
+
+
+def _by_part(
+    actions: list[Any], shares: NDArray[np.float64], *, rules: Mapping[Any, _Rule] | None = None
+) -> Any:
+    first = actions[0]
+    keys = _keys_of(first)
+    if keys is None:
         raise ContractViolationError(
             f"the space has parts but a member's action is {type(first).__name__}; "
             "return a dict or a tuple"
         )
-    if isinstance(space, BoxSpace):
-        return _box(_stacked(actions), shares, space)
-    if space is None and all(type(action) is int for action in actions):
-        return _vote_of_ints(cast("list[int]", actions), shares)
-    stacked = _stacked(actions)
-    if space is None and stacked.dtype.kind == "f":
-        combined = _finite_mean(stacked, shares)
-    else:
-        combined = _vote(stacked, shares, space)
-    return _like(first, combined.astype(stacked.dtype, copy=False))
-
-
-def _by_key(actions: list[Any], shares: NDArray[np.float64], space: Any) -> dict[Any, Any]:
-    keys = list(actions[0])
-    if any(not isinstance(a, Mapping) or a.keys() != actions[0].keys() for a in actions):
-        raise ContractViolationError(f"members must all give dicts with the keys {keys}")
-    spaces = _spaces_of(space, keys)
-    return {key: _combined([a[key] for a in actions], shares, spaces.get(key)) for key in keys}
-
-
-def _by_position(actions: list[Any], shares: NDArray[np.float64], space: Any) -> tuple[Any, ...]:
-    n = len(actions[0])
-    if not all(type(a) is type(actions[0]) and len(a) == n for a in actions):
-        raise ContractViolationError(f"members must all give tuples of {n} parts")
-    spaces = _spaces_of(space, range(n))
-    return tuple(_combined([a[i] for a in actions], shares, spaces.get(i)) for i in range(n))
-
-
-def _spaces_of(space: Any, keys: Sequence[Any]) -> dict[Any, Any]:
-    if space is None:
-        return {}
-    if not isinstance(space, NestedSpace):
-        raise ContractViolationError(f"members' actions have parts, but the space is {space!r}")
-    spaces = _parts(space)
-    if set(spaces) != set(keys):
+    others = [_keys_of(action) for action in actions]
+    if any(other is None or set(other) != set(keys) for other in others):
+        raise ContractViolationError(f"members' actions must all have the parts {keys}")
+    if rules is not None and set(rules) != set(keys):
         raise ContractViolationError(
-            f"members' actions have parts {list(keys)}, the space has {list(spaces)}"
+            f"members' actions have parts {keys}, the space has {list(rules)}"
         )
-    return spaces
+    combined = {
+        key: (_by_kind if rules is None else rules[key])([a[key] for a in actions], shares)
+        for key in keys
+    }
+    return tuple(combined.values()) if isinstance(first, tuple) else combined
 
 
-def _box(stacked: NDArray[Any], shares: NDArray[np.float64], space: BoxSpace) -> NDArray[Any]:
+def _keys_of(action: object) -> list[Any] | None:
+    if isinstance(action, tuple):
+        return list(range(len(cast("tuple[Any, ...]", action))))
+    return list(cast("Mapping[Any, Any]", action)) if isinstance(action, Mapping) else None
+
+
+def _by_vote(actions: list[Any], shares: NDArray[np.float64], *, start: Any, n_actions: int) -> Any:
+    first = actions[0]
+    if _are_single_integers(actions):
+        choices = [int(action) for action in actions]
+        if min(choices) < start or max(choices) >= start + n_actions:
+            raise ContractViolationError(
+                f"actions must be within [{start}, {start + n_actions}), got {choices}"
+            )
+        return type(first)(_winner(choices, shares))
+    stacked = _stacked(actions)
+    if stacked.dtype.kind not in "iub":
+        raise ContractViolationError(
+            f"members must choose integers or booleans here, got {stacked.dtype}"
+        )
+    chosen = weighted_vote(stacked.astype(np.int64) - start, shares, n_actions) + start
+    return _like(first, chosen.astype(stacked.dtype, copy=False))
+
+
+def _box(actions: list[Any], shares: NDArray[np.float64], *, space: BoxSpace) -> Any:
+    stacked = _stacked(actions)
     dtype = np.dtype(space.dtype)
     depth = len(space.shape)
     if stacked.ndim - 1 < depth or stacked.shape[stacked.ndim - depth :] != tuple(space.shape):
@@ -231,28 +220,25 @@ def _finite_mean(stacked: NDArray[Any], shares: NDArray[np.float64]) -> NDArray[
     return mean
 
 
-def _vote(stacked: NDArray[Any], shares: NDArray[np.float64], space: Any) -> NDArray[Any]:
-    if stacked.dtype.kind not in "iub":
-        raise ContractViolationError(
-            f"members must choose integers or booleans here, got {stacked.dtype}"
-        )
-    if space is not None:
-        start = _start(space)
-        return weighted_vote(stacked.astype(np.int64) - start, shares, _count(space)) + start
-    if not stacked.size:
-        return stacked[0]
+def _vote_of_any_integers(stacked: NDArray[Any], shares: NDArray[np.float64]) -> NDArray[Any]:
     if int(stacked.min()) >= 0 and int(stacked.max()) < MAX_TALLY:
         return weighted_vote(stacked, shares, int(stacked.max()) + 1)
     values, numbers = np.unique(stacked, return_inverse=True)
     return values[weighted_vote(numbers.reshape(stacked.shape), shares, values.size)]
 
 
-def _vote_of_ints(actions: list[int], shares: NDArray[np.float64]) -> int:
+def _are_single_integers(actions: list[Any]) -> bool:
+    # One choice a member is what an ensemble hears at every step: no arrays for that.
+    kinds: set[type[Any]] = {type(action) for action in actions}
+    return len(kinds) == 1 and issubclass(kinds.pop(), _INTEGERS)
+
+
+def _winner(actions: list[int], shares: NDArray[np.float64]) -> int:
     tally: dict[int, float] = {}
     for action, share in zip(actions, shares.tolist(), strict=True):
         tally[action] = tally.get(action, 0.0) + share
-    most = max(tally.values())
-    return min(action for action, share in tally.items() if share >= most - TIE)
+    least = max(tally.values()) - TIE
+    return min(action for action, share in tally.items() if share >= least)
 
 
 def _stacked(actions: list[Any]) -> NDArray[Any]:
@@ -278,12 +264,14 @@ def _like(first: Any, combined: NDArray[Any]) -> Any:
 def _count(space: MultiDiscreteSpace | CountedSpace) -> int:
     if isinstance(space, MultiDiscreteSpace):
         return int(np.max(space.nvec))
-    return 2 if _is_multi_binary(space) else int(space.n)
+    return int(space.n) if _is_single_choice(space) else 2
 
 
-def _is_multi_binary(space: object) -> bool:
-    return isinstance(space, ShapedSpace) and bool(space.shape)
+def _is_single_choice(space: object) -> TypeGuard[CountedSpace]:
+    is_array = isinstance(space, ShapedSpace) and bool(space.shape)
+    return isinstance(space, CountedSpace) and not is_array
 
 
 def _start(space: object) -> Any:
-    return space.start if isinstance(space, OffsetSpace) else 0
+    start = space.start if isinstance(space, OffsetSpace) else 0
+    return start if np.ndim(start) else int(start)

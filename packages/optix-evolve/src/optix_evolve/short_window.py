@@ -7,9 +7,11 @@ windows at once: `signals`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 
 LARGEST = 1.7976931348623157e308
 LARGE, SMALL = 1e100, 1e-100  # beyond these, squares may leave the range of a float
+LEAST_SQUARES, MOST_SQUARES = 1e-150, 1e150  # and within these, the product of two sums does not
 MIN_FOR_SLOPE = 2
 MIN_FOR_RESIDUALS = 3
 """Two scores always lie on a line: only a third shows noise."""
@@ -35,13 +37,15 @@ def line_slope(scores: Sequence[float]) -> float:
 
 def correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Pearson's r; NaN where it has no value: fewer than two scores, a constant, non-finite."""
-    deviations, others = _unit_deviations(first), _unit_deviations(second)
-    if deviations is None or others is None:
+    if len(first) < MIN_FOR_SLOPE:
         return math.nan
-    sum_xx = sum(dx * dx for dx in deviations)
-    sum_yy = sum(dy * dy for dy in others)
-    sum_xy = sum(dx * dy for dx, dy in zip(deviations, others, strict=True))
-    return min(max(sum_xy / math.sqrt(sum_xx * sum_yy), -1.0), 1.0)
+    r = _r_of_deviations(_deviations(first), _deviations(second))
+    if r == r:  # noqa: PLR0124  not NaN
+        return r
+    unit_x, unit_y = _in_units_of_width(first), _in_units_of_width(second)
+    if unit_x is None or unit_y is None:
+        return math.nan
+    return _r_of_deviations(_deviations(unit_x), _deviations(unit_y))
 
 
 def power_of_two(*series: Sequence[float]) -> float | None:
@@ -119,17 +123,31 @@ def _slope_of_extremes(scores: Sequence[float]) -> float:
     return min(max(slope, -LARGEST), LARGEST)
 
 
-def _unit_deviations(scores: Sequence[float]) -> list[float] | None:
+def _deviations(scores: Sequence[float]) -> list[float]:
+    # Shifted by the first score before the mean is taken, so that an offset costs no digits.
+    first = scores[0]
+    shifted = [score - first for score in scores]
+    mean = sum(shifted) / len(shifted)
+    return [value - mean for value in shifted]
+
+
+def _r_of_deviations(dx: list[float], dy: list[float]) -> float:
+    sum_xx = sum(map(mul, dx, dx))
+    sum_yy = sum(map(mul, dy, dy))
+    if not (LEAST_SQUARES < sum_xx < MOST_SQUARES and LEAST_SQUARES < sum_yy < MOST_SQUARES):
+        return math.nan
+    r = sum(map(mul, dx, dy)) / math.sqrt(sum_xx * sum_yy)
+    return min(max(r, -1.0), 1.0)
+
+
+def _in_units_of_width(scores: Sequence[float]) -> list[float] | None:
     factor = power_of_two(scores)
-    if factor is None or len(scores) < MIN_FOR_SLOPE:
+    if factor is None:
         return None
     first = factor * scores[0]
     shifted = [factor * score - first for score in scores]
-    width = max(abs(value) for value in shifted)
-    if width == 0.0:
-        return None
-    mean = sum(value / width for value in shifted) / len(scores)
-    return [value / width - mean for value in shifted]
+    width = max(map(abs, shifted))
+    return [value / width for value in shifted] if width else None
 
 
 def _root_mean_square(values: Sequence[float]) -> float:
