@@ -5,6 +5,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from optix_core.episode_data import FloatArray
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_tf._tensorflow import Tensor, tf
 from optix_tf.policy_head import PolicyHead
@@ -81,8 +82,13 @@ class MultiCategoricalHead(PolicyHead):
         return np.stack(best, axis=-1).reshape(-1, *self._sizes.shape)
 
     def distribution(self, outputs: NDArray[Any]) -> Any:
-        """Return the components' probabilities one behind the other, [B, ΣK]."""
-        return np.concatenate([np.exp(log_softmax(part)) for part in self._split(outputs)], axis=-1)
+        """Return mean and standard deviation of each component's value, each [B, A].
+
+        Probabilities [B, K] would be read as those of one choice.
+        """
+        moments = [_moments(np.exp(log_softmax(part))) for part in self._split(outputs)]
+        means, deviations = zip(*moments, strict=True)
+        return np.stack(means, axis=-1), np.stack(deviations, axis=-1)
 
     def encode(self, actions: NDArray[Any]) -> NDArray[Any]:
         indices = np.asarray(actions.tolist(), np.int32).reshape(-1, self._sizes.size)
@@ -122,15 +128,16 @@ class BernoulliHead(PolicyHead):
         return self._size
 
     def sample(self, outputs: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-        drawn = rng.random(outputs.shape) < self.distribution(outputs)
+        drawn = rng.random(outputs.shape) < _sigmoid(outputs)
         return drawn.astype(np.int8).reshape(-1, *self._shape)
 
     def greedy(self, outputs: NDArray[Any]) -> NDArray[Any]:
         return (outputs > 0).astype(np.int8).reshape(-1, *self._shape)
 
     def distribution(self, outputs: NDArray[Any]) -> Any:
-        """Return the probabilities of a one, [B, A]."""
-        return 0.5 * (1.0 + np.tanh(0.5 * outputs.astype(np.float64)))
+        """Return mean, the probability of a one, and standard deviation, each [B, A]."""
+        ones = _sigmoid(outputs)
+        return ones, np.sqrt(ones * (1.0 - ones))
 
     def encode(self, actions: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(actions.tolist(), np.float32).reshape(-1, self._size)
@@ -148,6 +155,18 @@ class BernoulliHead(PolicyHead):
     def _cross_entropy(self, under: Tensor, of: Tensor) -> Tensor:
         loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.sigmoid(under), logits=of)
         return tf.reduce_sum(loss, axis=-1)
+
+
+def _sigmoid(outputs: NDArray[Any]) -> FloatArray:
+    return 0.5 * (1.0 + np.tanh(0.5 * outputs.astype(np.float64)))
+
+
+def _moments(probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of 0 … K − 1 under probabilities [B, K]."""
+    values: FloatArray = np.arange(probabilities.shape[-1], dtype=np.float64)
+    mean: FloatArray = probabilities @ values
+    variance: FloatArray = probabilities @ np.square(values) - np.square(mean)
+    return mean, np.sqrt(np.maximum(variance, 0.0))
 
 
 def _check_range(indices: NDArray[Any], sizes: NDArray[Any]) -> None:
