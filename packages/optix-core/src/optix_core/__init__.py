@@ -21,6 +21,7 @@ from optix_core.rl_optimizer import RLOptimizer
 from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport, render_report
 from optix_core.seeds import SeedPlan
+from optix_core.simple_pipeline import SimplePipeline
 
 __version__ = version("optix-core")
 
@@ -46,6 +47,7 @@ __all__ = [
     "RunDirectory",
     "RunReport",
     "SeedPlan",
+    "SimplePipeline",
     "Stop",
     "StopReason",
     "render_report",

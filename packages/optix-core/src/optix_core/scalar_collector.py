@@ -132,7 +132,7 @@ class ScalarCollector:
                 self.restart(seed)
                 self._play(player.act, rows, max_steps, is_one_episode=True)
                 if self._observation is not _NOTHING:
-                    rows.end_episode(self._observation, terminated=False, truncated=True)
+                    rows.cut_off(self._observation)
                     cut_off += 1
             self.restart()
             metadata = {"episodes_cut_off": cut_off}
@@ -152,20 +152,26 @@ class ScalarCollector:
         *,
         is_one_episode: bool = False,
     ) -> None:
-        # The hot loop: bound methods, and no calls of our own but for what is odd or ends.
+        # The hot loop: bound methods, and no calls of our own but for what is odd or ends. Steps
+        # without info share one dict: 200 empty ones were 1-2 % of a CartPole window.
         step, observation, result = self._env.step, self._observation, _GOOD_STEP
         keep_observation, keep_odd = rows.observations.rows.append, rows.observations.keep_odd
         keep_action, keep_reward = rows.actions.append, rows.rewards.append
-        keep_info, array = rows.infos.append, np.ndarray
+        keep_info, array, no_info = rows.infos.append, np.ndarray, dict[str, Any]()
         if observation is _NOTHING:
             observation = self._reset()
         dtype, shape = rows.observations.layout(observation)
         try:
             for _ in range(n_steps):
                 if observation is _NOTHING:
+                    if is_one_episode:
+                        break
                     observation = self._reset()
-                is_array = type(observation) is array
-                if is_array and observation.dtype is dtype and observation.shape == shape:
+                if (
+                    type(observation) is array
+                    and observation.dtype is dtype
+                    and observation.shape == shape
+                ):
                     keep_observation(observation.tobytes())
                 else:
                     keep_observation(keep_odd(observation))
@@ -174,15 +180,10 @@ class ScalarCollector:
                 result = step(action)
                 observation, reward, terminated, truncated, info = result
                 keep_reward(reward)
-                goes_on = not (terminated or truncated)
-                keep_info(own(info) if info else {})
-                if not goes_on:
-                    rows.end_episode(
-                        observation, terminated=bool(terminated), truncated=bool(truncated)
-                    )
+                if terminated or truncated:
+                    rows.end_episode(observation, terminated, truncated)
                     observation = _NOTHING
-                    if is_one_episode:
-                        break
+                keep_info(own(info) if info else no_info)
         except (TypeError, ValueError) as error:
             _blame(result, error)
             raise

@@ -27,19 +27,28 @@ class WindowBuilder:
         self.actions: list[Any] = []
         self.rewards = array("d")
         self.infos: list[Mapping[str, Any]] = []
-        self._ends: list[tuple[int, bool, bool]] = []
+        self._ends: list[tuple[int, Any, Any]] = []
         self._successors: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
         return len(self.infos)
 
-    def end_episode(self, final_observation: Any, *, terminated: bool, truncated: bool) -> None:
-        """Note that the last row ended an episode, in which way, and what came of it."""
-        self._ends.append((len(self) - 1, terminated, truncated))
-        self.break_off(final_observation)
+    def end_episode(self, final_observation: Any, terminated: Any, truncated: Any) -> None:
+        """Note that the row in progress ends an episode, in which way, and what came of it.
+
+        The row is in progress until its info is appended.
+        """
+        row = len(self.infos)
+        self._ends.append((row, terminated, truncated))
+        self._successors.append((row, self.observations.append_behind(final_observation)))
+
+    def cut_off(self, successor: Any) -> None:
+        """Make the last row the end of its episode, as truncated."""
+        self._ends.append((len(self) - 1, False, True))
+        self.break_off(successor)
 
     def break_off(self, successor: Any) -> None:
-        """Note what followed the last row, where that is not the next row's observation."""
+        """Note what followed the last row of an episode that goes on beyond this window."""
         self._successors.append((len(self) - 1, self.observations.append_behind(successor)))
 
     def build(
