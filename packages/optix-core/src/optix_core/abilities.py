@@ -3,7 +3,7 @@
 A component asks with `supports(agent, ActsInBatch)`, never by name; everything works without.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
@@ -57,7 +57,11 @@ class StackedPolicy(Protocol):
     """Several policies of one structure, run as one."""
 
     def forward(self, observations: NDArray[Any]) -> NDArray[Any]:
-        """Return every member's actions [M, B, ...] for observations [B, ...]."""
+        """Return every member's outputs [M, B, ...] for observations [B, ...].
+
+        They are the members' actions, without exploration where members can act without it;
+        unless the stack `InterpretsOutputs`. The next call may overwrite them.
+        """
         ...
 
     def refresh(self, index: int, member: Any) -> None:
@@ -66,11 +70,42 @@ class StackedPolicy(Protocol):
 
 
 @runtime_checkable
+class InterpretsOutputs(Protocol):
+    """A stack whose outputs [M, B, ...] are not actions yet, but what distributions are made of.
+
+    Every method gives what the members would give one by one, [M, B, ...].
+    """
+
+    def greedy(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the actions held best, as `act_greedy_batch`."""
+        ...
+
+    def sample(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Draw actions with each member's own generator, as `act_batch`."""
+        ...
+
+    def distribution(
+        self, outputs: NDArray[Any]
+    ) -> NDArray[np.floating[Any]] | tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+        """Return probabilities [M, B, K] or (mean, std); asked only of members that have it."""
+        ...
+
+
+@runtime_checkable
 class Stackable(Protocol):
     """Can be run as one with structurally equal agents."""
 
+    @property
+    def weights_version(self) -> int:
+        """Changes whenever the policy may have: by learning, loading, or a setting."""
+        ...
+
+    def stack_key(self) -> Hashable:
+        """Equal for agents of one class that can be stacked; known once the agent has acted."""
+        ...
+
     def stack(self, members: Sequence[Any]) -> StackedPolicy:
-        """Stack members, self among them; raises ContractViolationError if they differ."""
+        """Stack members, self the first of them; raises ContractViolationError if they differ."""
         ...
 
 

@@ -39,7 +39,10 @@ class Activation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense:
-    """x ↦ activation(x · kernel + bias). Weights: kernel [n_inputs, n_outputs], bias [n_outputs]."""
+    """x ↦ activation(x · kernel + bias).
+
+    Weights: kernel [n_inputs, n_outputs], bias [n_outputs].
+    """
 
     n_inputs: int
     n_outputs: int

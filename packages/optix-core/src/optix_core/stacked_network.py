@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Self, final
+from typing import Any, Protocol, Self, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,20 @@ at 256 × 256 gives 0.7 of the matrix-product peak where all members at once giv
 
 _MIN_ROWS = 64
 """Observations of a block at least; fewer would waste the matrix product."""
+
+
+@runtime_checkable
+class RunsAsNetwork(Protocol):
+    """A stack whose forward pass is a `StackedNetwork`, which others may then run in their way."""
+
+    @property
+    def network(self) -> "StackedNetwork | None":
+        """The network; None if this stack has none."""
+        ...
+
+    def network_inputs(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Inputs [B, n_inputs] of the network for observations [B, ...]."""
+        ...
 
 
 @final
@@ -39,7 +53,7 @@ class StackedNetwork:
         """
         self.structure = tuple(structure)
         self._offsets = _offsets_of(self.structure)
-        if weights.dtype not in (np.float32, np.float64):
+        if weights.dtype.name not in {"float32", "float64"}:
             raise ConfigurationError(f"weights must be float32 or float64, got {weights.dtype}")
         if weights.shape != (len(weights), self._offsets[-1]):
             raise ConfigurationError(
