@@ -10,7 +10,7 @@ from optix_core.errors import ConfigurationError
 from optix_core.network_steps import Activate, Activation, Affine, Dense, LayerNorm, Step
 from optix_core.stacked_network import StackedNetwork
 
-COMPILED_UP_TO = 4
+COMPILED_UP_TO = 2
 """Observations up to which the kernel is used: beyond, products of matrices keep BLAS ahead."""
 
 
@@ -48,8 +48,8 @@ class CompiledForward:
         ]
         numbers = [_number(step) for step in network.structure]
         width = max(network.n_inputs, *(step.n_outputs for step in network.structure))
-        scratch = np.empty((2, width), dtype)
-        self._plan = np.array(program, np.int64), np.array(numbers, dtype), scratch
+        scratch = np.empty((2, width), dtype), np.empty((2, width))
+        self._plan = np.array(program, np.int64), np.array(numbers, dtype), *scratch
         self._out = np.empty((len(network), 0, network.n_outputs), dtype)
 
     def pays(self, n_rows: int) -> bool:

@@ -11,6 +11,7 @@ from optix_evolve._kernels._jit import kernel
 AnyFloats = NDArray[np.floating[Any]]
 
 DENSE, AFFINE, LAYER_NORM, ACTIVATE = range(4)
+LARGEST = 700.0  # its power, and that of its negative, are far from overflow and underflow
 LINEAR, RELU, LEAKY_RELU, TANH, SIGMOID, SILU, SOFTPLUS, ELU = range(8)
 
 # A layer walks its kernel row by row, eight at a time: the products of a row are then vector
@@ -21,7 +22,7 @@ LINEAR, RELU, LEAKY_RELU, TANH, SIGMOID, SILU, SOFTPLUS, ELU = range(8)
 def forward(
     inputs: AnyFloats,
     weights: AnyFloats,
-    plan: tuple[NDArray[np.int64], AnyFloats, AnyFloats],
+    plan: tuple[NDArray[np.int64], AnyFloats, AnyFloats, NDArray[np.float64]],
     out: AnyFloats,
 ) -> None:
     """Write the outputs of every member for every input to `out`.
@@ -30,10 +31,10 @@ def forward(
         inputs: [B, n_inputs].
         weights: [M, n_weights], as `StackedNetwork` keeps them.
         plan: operation, inputs, outputs and activation of each step, [steps, 4]; its slope, limit
-            or epsilon, [steps]; scratch of [2, widest step].
+            or epsilon, [steps]; scratch of [2, widest step], and such of float64.
         out: [M, B, n_outputs].
     """
-    program, numbers, scratch = plan
+    program, numbers, scratch, powers = plan
     steps = len(program)
     for member in range(len(weights)):
         for row in range(len(inputs)):
@@ -54,7 +55,7 @@ def forward(
                     offset += 2 * n_out
                 else:
                     target[:] = source[:n_out]
-                _activate(target, program[s, 3], numbers[s])
+                _activate(target, program[s, 3], numbers[s], powers)
                 source = target
             out[member, row, :] = source
 
@@ -62,24 +63,20 @@ def forward(
 @kernel
 def _dense(x: AnyFloats, weights: AnyFloats, y: AnyFloats, n_in: int) -> None:
     n = y.size
-    y[:] = weights[n_in * n : (n_in + 1) * n]
+    rows = weights[: (n_in + 1) * n].reshape(n_in + 1, n)
+    y[:] = rows[n_in]
     in_eights = n_in - n_in % 8
     for i in range(0, in_eights, 8):
         x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
         x4, x5, x6, x7 = x[i + 4], x[i + 5], x[i + 6], x[i + 7]
-        base = i * n
-        w0, w1 = weights[base : base + n], weights[base + n : base + 2 * n]
-        w2, w3 = weights[base + 2 * n : base + 3 * n], weights[base + 3 * n : base + 4 * n]
-        w4, w5 = weights[base + 4 * n : base + 5 * n], weights[base + 5 * n : base + 6 * n]
-        w6, w7 = weights[base + 6 * n : base + 7 * n], weights[base + 7 * n : base + 8 * n]
+        w = rows[i : i + 8]
         for j in range(n):
-            four = (x0 * w0[j] + x1 * w1[j]) + (x2 * w2[j] + x3 * w3[j])
-            y[j] += four + ((x4 * w4[j] + x5 * w5[j]) + (x6 * w6[j] + x7 * w7[j]))
+            four = (x0 * w[0, j] + x1 * w[1, j]) + (x2 * w[2, j] + x3 * w[3, j])
+            y[j] += four + ((x4 * w[4, j] + x5 * w[5, j]) + (x6 * w[6, j] + x7 * w[7, j]))
     for i in range(in_eights, n_in):
         value = x[i]
-        w = weights[i * n : (i + 1) * n]
         for j in range(n):
-            y[j] += value * w[j]
+            y[j] += value * rows[i, j]
 
 
 @kernel
@@ -111,29 +108,62 @@ def _layer_norm(x: AnyFloats, weights: AnyFloats, y: AnyFloats, epsilon: float) 
 
 
 @kernel
-def _activate(y: AnyFloats, activation: int, slope: float) -> None:
-    if activation == RELU:
+def _activate(y: AnyFloats, activation: int, slope: float, powers: NDArray[np.float64]) -> None:
+    if activation == RELU or activation == LEAKY_RELU:  # noqa: PLR1714 - numba
+        factor = slope if activation == LEAKY_RELU else 0.0
         for j in range(y.size):
-            y[j] = 0 if y[j] < 0 else y[j]  # noqa: FURB136  keeps NaN
-    elif activation == LEAKY_RELU:
-        for j in range(y.size):
-            y[j] = slope * y[j] if y[j] < 0 else y[j]
-    elif activation == TANH:
-        for j in range(y.size):
-            y[j] = math.tanh(y[j])
-    elif activation > TANH:
+            y[j] = factor * y[j] if y[j] < 0 else y[j]
+    elif activation == ELU or activation == SOFTPLUS:  # noqa: PLR1714 - numba
         _activate_rarely(y, activation)
+    elif activation != LINEAR:
+        _activate_by_powers(y, activation, powers)
+
+
+@kernel
+def _activate_by_powers(y: AnyFloats, activation: int, powers: NDArray[np.float64]) -> None:
+    n = y.size
+    _exponentials(y, 2.0 if activation == TANH else -1.0, powers)
+    if activation == TANH:
+        for j in range(n):
+            y[j] = 1.0 - 2.0 / (powers[0, j] + 1.0)
+    elif activation == SIGMOID:
+        for j in range(n):
+            y[j] = 1.0 / (1.0 + powers[0, j])
+    else:
+        for j in range(n):
+            y[j] = y[j] / (1.0 + powers[0, j])
 
 
 @kernel
 def _activate_rarely(y: AnyFloats, activation: int) -> None:
     for j in range(y.size):
-        x = float(y[j])
-        if activation == SIGMOID:
-            y[j] = 0.5 + 0.5 * math.tanh(0.5 * x)
-        elif activation == SILU:
-            y[j] = x * (0.5 + 0.5 * math.tanh(0.5 * x))
-        elif activation == SOFTPLUS:
-            y[j] = max(x, 0.0) + math.log1p(math.exp(-abs(x)))
-        elif x < 0:
-            y[j] = math.expm1(x)
+        if activation == SOFTPLUS:
+            y[j] = max(y[j], 0.0) + math.log1p(math.exp(-abs(float(y[j]))))
+        elif y[j] < 0:
+            y[j] = math.expm1(y[j])
+
+
+@kernel
+def _exponentials(x: AnyFloats, factor: float, powers: NDArray[np.float64]) -> None:
+    # exp(factor · x) into the first row: 2ⁿ times the Taylor sum of eʳ, |r| ≤ ½ ln 2. `math.exp`
+    # and `math.tanh` are a call a number; these loops are vector instructions.
+    n = x.size
+    values, scales = powers[0, :n], powers[1, :n]
+    for j in range(n):
+        value = factor * float(x[j])
+        value = LARGEST if value > LARGEST else value  # noqa: FURB136  keeps NaN
+        value = -LARGEST if value < -LARGEST else value  # noqa: FURB136  keeps NaN
+        # Adding 1.5 · 2⁵² rounds to an integer and leaves it in the lowest bits.
+        shifted = value * 1.4426950408889634 + 6755399441055744.0
+        whole = shifted - 6755399441055744.0
+        r = (value - whole * 0.693147180369123816490) - whole * 1.90821492927058770002e-10
+        high = 1.0 / 39916800 + r * (1.0 / 479001600 + r * (1.0 / 6227020800))
+        high = 1.0 / 40320 + r * (1.0 / 362880 + r * (1.0 / 3628800 + r * high))
+        high = 1.0 / 120 + r * (1.0 / 720 + r * (1.0 / 5040 + r * high))
+        values[j] = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6 + r * (1.0 / 24 + r * high))))
+        scales[j] = shifted
+    bits = scales.view(np.int64)
+    for j in range(n):
+        bits[j] = (bits[j] + 1023) << 52
+    for j in range(n):
+        values[j] *= scales[j]
