@@ -29,6 +29,8 @@ class StackedGroup:
         """Wrap a stack of these members; `checked` is how to make one that can be trusted."""
         self._members = list(members)
         self._stack = stack
+        # Asking a protocol costs as much as a small forward pass.
+        self._interpreter = stack if isinstance(stack, InterpretsOutputs) else None
         self._versions = [member.weights_version for member in members]
         self._questions: frozenset[Question] = frozenset()
         self._compiled: CompiledForward | None = None
@@ -75,8 +77,8 @@ class StackedGroup:
         """Every member's answer [M, B, ...], or (mean, std); the next call may overwrite it."""
         self._renew()
         outputs = self._forward(observations)
-        stack = self._stack
-        if not isinstance(stack, InterpretsOutputs):
+        stack = self._interpreter
+        if stack is None:
             return outputs
         match question:
             case Question.EXPLORING:
@@ -103,7 +105,7 @@ class StackedGroup:
     def _compare(self, probe: NDArray[Any], answers: Sequence[Answers]) -> str:
         """Note which questions the stack answers; the first that it answers otherwise, or ''."""
         common = frozenset(answers[0]).intersection(*answers)
-        if not isinstance(self._stack, InterpretsOutputs):
+        if self._interpreter is None:
             # Its outputs are one kind of actions: greedy ones, of members that tell them apart.
             common -= {Question.DISTRIBUTION}
             if Question.GREEDY in common:
@@ -112,7 +114,7 @@ class StackedGroup:
             given = without_trace(self._members, lambda asked=question: self.ask(asked, probe))
             if not agrees(given, [answer[question] for answer in answers]):
                 return question
-        if Question.GREEDY not in answers[0] and not isinstance(self._stack, InterpretsOutputs):
+        if Question.GREEDY not in answers[0] and self._interpreter is None:
             common |= {Question.GREEDY}  # `act` is the answer to both
         self._questions = common
         return "" if common else ALL_MEMBERS

@@ -1,5 +1,6 @@
 """Policies over integers: one category, several, or yes and no for each component."""
 
+from collections.abc import Hashable
 from typing import Any, final
 
 import numpy as np
@@ -27,6 +28,10 @@ class CategoricalHead(PolicyHead):
     @property
     def n_outputs(self) -> int | None:
         return self._n_actions
+
+    @property
+    def structure(self) -> Hashable:
+        return self._n_actions, self._start
 
     def sample_one(self, outputs: NDArray[Any], rng: np.random.Generator) -> Any:
         return sample_index(outputs, rng) + self._start
@@ -71,6 +76,10 @@ class MultiCategoricalHead(PolicyHead):
     @property
     def n_outputs(self) -> int:
         return int(self._sizes.sum())
+
+    @property
+    def structure(self) -> Hashable:
+        return self._sizes.shape, self._sizes.tobytes()
 
     def sample(self, outputs: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         # Row by row, so that a batch draws what single calls would.
@@ -126,6 +135,10 @@ class BernoulliHead(PolicyHead):
     @property
     def n_outputs(self) -> int:
         return self._size
+
+    @property
+    def structure(self) -> Hashable:
+        return self._shape
 
     def sample(self, outputs: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         drawn = rng.random(outputs.shape) < _sigmoid(outputs)

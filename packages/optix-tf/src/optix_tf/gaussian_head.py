@@ -1,7 +1,7 @@
 """Policies over real numbers: a Gaussian whose draws beyond the bounds land on the bounds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, final
 
 import numpy as np
@@ -60,6 +60,10 @@ class GaussianHead(PolicyHead):
     @property
     def n_outputs(self) -> int:
         return self._low.size
+
+    @property
+    def structure(self) -> Hashable:
+        return self._shape, self._dtype.str, self._low.tobytes(), self._high.tobytes()
 
     @property
     def variables(self) -> Mapping[str, Any]:

@@ -34,6 +34,16 @@ class ObservationInputs:
             self._statistics = RunningNormalisation(encoding.encoded_shape)
             self._refresh(self._statistics)
 
+    @property
+    def encoding(self) -> ObservationEncoding | None:
+        """The encoding; None where observations pass as they are."""
+        return self._encoding
+
+    @property
+    def scaling(self) -> tuple[Float32Array, Float32Array, float] | None:
+        """Mean, inverse deviation and limit that `normalise` goes by; None if it does nothing."""
+        return None if self._statistics is None else (self._mean, self._inverse_sd, _CLIP)
+
     def encode(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Encode observations [B, ...] without normalising them."""
         return observations if self._encoding is None else self._encoding.encode(observations)

@@ -1,7 +1,7 @@
 """The contract of a policy head: what a network's policy output means as a distribution."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,11 @@ class PolicyHead(ABC):
     @abstractmethod
     def n_outputs(self) -> int | None:
         """P, the width of the policy output; None where the network decides."""
+
+    @property
+    @abstractmethod
+    def structure(self) -> Hashable:
+        """Equal for heads of one class that differ in their variables alone."""
 
     @property
     def variables(self) -> Mapping[str, Any]:

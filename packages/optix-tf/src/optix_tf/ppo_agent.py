@@ -1,7 +1,7 @@
 """Proximal policy optimization with an actor-critic Keras model."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from optix_tf.observation_inputs import ObservationInputs
 from optix_tf.ppo_settings import PPOSettings
 from optix_tf.ppo_update import PPOBatch, PPOUpdate
 from optix_tf.returns import generalised_advantages
+from optix_tf.stack import KerasStack, StackParts, stack_agents
 from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import by_environment, valid_rows
 
@@ -140,6 +141,14 @@ class PPOAgent(TFAgent):
     def refresh(self) -> None:
         super().refresh()
         self._head.mark_stale()
+
+    def stack(self, members: Sequence[TFAgent]) -> KerasStack:
+        return stack_agents(members)
+
+    def stack_parts(self) -> StackParts:
+        return StackParts(
+            inputs=self._inputs, network=self._network, head=self._head, generator=lambda: self._rng
+        )
 
     def act(self, observation: Any) -> Any:
         """Draw an action for one observation."""

@@ -3,7 +3,7 @@
 import functools
 import math
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,13 @@ from optix_core.errors import CheckpointError, HyperparamError
 from optix_core.generator_state import generator_from_state, generator_state
 from optix_core.weights_file import load_arrays, save_arrays
 from optix_tf._tensorflow import Model, Optimizer
+from optix_tf.categorical_head import CategoricalHead
 from optix_tf.network import Network
+from optix_tf.observation_inputs import ObservationInputs
 from optix_tf.reinforce_update import ReinforceUpdate
 from optix_tf.returns import discounted_returns
 from optix_tf.sampling import log_softmax, sample_index, sample_indices
+from optix_tf.stack import KerasStack, StackParts, stack_agents, stack_key_of
 from optix_tf.variable_arrays import arrays_of, assign_arrays, shapes_of, variables_of
 from optix_tf.window_rows import by_environment, discrete_actions, mean_kl, valid_rows
 
@@ -65,6 +68,7 @@ class TFAgent(BaseAgent):
         self.model = model
         self.optimizer = optimizer
         self._network = Network(model)
+        self._weights_version = 0
         self._rng = np.random.default_rng(seed)
         self._update: ReinforceUpdate | None = None
         self._typical_return = 0.0
@@ -85,6 +89,33 @@ class TFAgent(BaseAgent):
     def refresh(self) -> None:
         """Have the next `act` see the model's present weights; see the class's docstring."""
         self._network.mark_stale()
+        self._weights_version += 1
+
+    @property
+    def weights_version(self) -> int:
+        """Rises with every `refresh`: whoever keeps a copy of the weights copies them again."""
+        return self._weights_version
+
+    def stack_key(self) -> Hashable:
+        """Equal for agents that can act as one; known once the agent has acted."""
+        return stack_key_of(self.stack_parts())
+
+    def stack(self, members: Sequence["TFAgent"]) -> KerasStack:
+        """Make one policy of agents of one structure.
+
+        Raises:
+            ContractViolationError: if they differ, have not acted yet, or have no joint form.
+        """
+        return stack_agents(members)
+
+    def stack_parts(self) -> StackParts:
+        """Return the parts of the policy; a subclass with others overrides this and `stack`."""
+        return StackParts(
+            inputs=ObservationInputs(None, normalise=False),
+            network=self._network,
+            head=CategoricalHead(),
+            generator=lambda: self._rng,
+        )
 
     def act(self, observation: Any) -> Any:
         """Draw an action from softmax(logits) of one observation."""

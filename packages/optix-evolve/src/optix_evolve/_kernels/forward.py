@@ -109,11 +109,11 @@ def _layer_norm(x: AnyFloats, weights: AnyFloats, y: AnyFloats, epsilon: float) 
 
 @kernel
 def _activate(y: AnyFloats, activation: int, slope: float, powers: NDArray[np.float64]) -> None:
-    if activation == RELU or activation == LEAKY_RELU:  # noqa: PLR1714 - numba
+    if activation in (RELU, LEAKY_RELU):
         factor = slope if activation == LEAKY_RELU else 0.0
         for j in range(y.size):
             y[j] = factor * y[j] if y[j] < 0 else y[j]
-    elif activation == ELU or activation == SOFTPLUS:  # noqa: PLR1714 - numba
+    elif activation in (ELU, SOFTPLUS):
         _activate_rarely(y, activation)
     elif activation != LINEAR:
         _activate_by_powers(y, activation, powers)
