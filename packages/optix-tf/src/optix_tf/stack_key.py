@@ -25,18 +25,27 @@ def model_key(model: Model) -> Hashable:
 def _configuration(model: Model) -> str:
     try:
         config: Any = model.get_config()
-        names = {name: f"#{i}" for i, name in enumerate(_names(model))}
+        names = {name: f"#{i}" for i, name in enumerate([str(model.name), *_names(config)])}
         return json.dumps(_stripped(config, names), sort_keys=True, default=repr)
     except (NotImplementedError, TypeError, ValueError, RuntimeError):
         return ""
 
 
-def _names(model: Model) -> list[str]:
-    """Names of a model and its layers, nested ones included, in their order."""
-    names = [str(model.name)]
-    for layer in getattr(model, "layers", []):
-        names += _names(layer)
-    return names
+def _names(config: Any) -> list[str]:
+    """Names of the layers that a configuration describes, nested ones included, in its order.
+
+    A model's list of layers leaves some out, such as the input of a Sequential.
+    """
+    if isinstance(config, list | tuple):
+        return [name for part in cast("list[Any]", config) for name in _names(part)]
+    if not isinstance(config, Mapping):
+        return []
+    described = cast("Mapping[str, Any]", config)
+    own = described.get("config")
+    is_layer = isinstance(own, Mapping) and not str(described.get("class_name")).endswith("Policy")
+    name: Any = cast("Mapping[str, Any]", own).get("name") if is_layer else None
+    inner = [name for part in described.values() for name in _names(part)]
+    return [name, *inner] if isinstance(name, str) else inner
 
 
 def _stripped(value: Any, names: Mapping[str, str]) -> Any:

@@ -2,7 +2,8 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import numpy as np
@@ -48,12 +49,15 @@ class VectorisedModels(StackedModels):
         self._n_trainable = len(models[0].trainable_variables)
         columns = zip(*(_variables_of(model) for model in models), strict=True)
         self._stacked = [tf.Variable(tf.stack([v.value for v in column])) for column in columns]
-        self._call = tf.function(self._forward, autograph=False, jit_compile=with_xla)
+        self._function = tf.function(self._forward, autograph=False, jit_compile=with_xla)
+        self._compiled: dict[tuple[int, ...], Any] = {}
 
     def run(self, batch: NDArray[Any]) -> Float32Array:
         axis = 1 if self._has_own_inputs else 0
         if not self._with_xla:
-            return np.asarray(self._call(tf.constant(batch)))
+            shape: list[int | None] = list(batch.shape)
+            shape[axis] = None
+            return self._call(batch, shape)
         n_rows, largest = batch.shape[axis], PADDED_SIZES[-1]
         parts = [
             self._run_padded(batch[:, low : low + largest] if axis else batch[low : low + largest])
@@ -72,7 +76,15 @@ class VectorisedModels(StackedModels):
         padding = [(0, 0)] * batch.ndim
         padding[axis] = (0, size - n_rows)
         padded = np.pad(batch, padding) if size > n_rows else batch
-        return np.asarray(self._call(tf.constant(padded)))[:, :n_rows]
+        return self._call(padded, list(padded.shape))[:, :n_rows]
+
+    def _call(self, batch: NDArray[Any], shape: list[int | None]) -> Float32Array:
+        """Run the function compiled for inputs of this shape, None where any size will do."""
+        key = tuple(size or 0 for size in shape)
+        if key not in self._compiled:
+            spec = tf.TensorSpec(shape, batch.dtype)
+            self._compiled[key] = self._function.get_concrete_function(spec)
+        return np.asarray(self._compiled[key](tf.constant(batch)))
 
     def _forward(self, batch: Tensor) -> Tensor:
         def one(elements: Any) -> Tensor:
@@ -138,7 +150,9 @@ def best_of_rungs(models: Sequence[Model], probe: NDArray[Any], *, own: bool) ->
         ContractViolationError: if there is none, or if a call changes a model's own variables.
     """
     expected = np.stack([_own_output(m, probe[i] if own else probe) for i, m in enumerate(models)])
-    for rung in ("vectorised with XLA", "vectorised", "unrolled"):
+    rungs = ["vectorised with XLA", "vectorised", "unrolled"]
+    # TensorFlow convolves with one kernel at a time, and says so at length.
+    for rung in rungs[2:] if _convolves(models[0]) else rungs:
         made = _tried(rung, models, probe, own=own)
         if made is not None and _agrees(made[1], expected):
             return made[0]
@@ -156,10 +170,31 @@ def _tried(
             made = UnrolledModels(models, has_own_inputs=own)
         else:
             return None
-        return made, made.run(probe)
+        with _without_errors_of_tensorflow():
+            return made, made.run(probe)
     except Exception as error:  # noqa: BLE001 - what a layer cannot do shows in many ways
         logger.debug("models cannot run %s: %r", rung, error)
         return None
+
+
+def _convolves(model: Model) -> bool:
+    layers: list[Any] = getattr(model, "layers", [])
+    return any(_convolves(layer) or "Conv" in type(layer).__name__ for layer in layers)
+
+
+@contextmanager
+def _without_errors_of_tensorflow() -> Generator[None]:
+    """Keep out of the log what is expected to fail, and is reported here if it does."""
+    own = logging.getLogger("tensorflow")
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.ERROR
+
+    own.addFilter(is_kept)
+    try:
+        yield
+    finally:
+        own.removeFilter(is_kept)
 
 
 def _agrees(given: Float32Array, expected: Float32Array) -> bool:
