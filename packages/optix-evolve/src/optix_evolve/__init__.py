@@ -6,21 +6,26 @@ from optix_evolve.adaptive_noise import NoiseLimits, NoiseSignals, adaptive_nois
 from optix_evolve.ensemble import Ensemble
 from optix_evolve.ensemble_agent import EnsembleAgent
 from optix_evolve.ensemble_policy import EnsemblePolicy
+from optix_evolve.member_calls import Question
+from optix_evolve.member_inference import MemberInference
 from optix_evolve.meta_controller import DecisionRule, MetaAction, MetaController
 from optix_evolve.policy_manager import PolicyManager
 from optix_evolve.policy_manager_callback import PolicyManagerCallback
 from optix_evolve.population import Lineage, Member, Population
 from optix_evolve.regime_detector import RegimeDetector
+from optix_evolve.stacked_mlp import DenseLayer, StackedMLP
 
 __version__ = version("optix-evolve")
 
 __all__ = [
     "DecisionRule",
+    "DenseLayer",
     "Ensemble",
     "EnsembleAgent",
     "EnsemblePolicy",
     "Lineage",
     "Member",
+    "MemberInference",
     "MetaAction",
     "MetaController",
     "NoiseLimits",
@@ -28,6 +33,8 @@ __all__ = [
     "PolicyManager",
     "PolicyManagerCallback",
     "Population",
+    "Question",
     "RegimeDetector",
+    "StackedMLP",
     "adaptive_noise",
 ]
