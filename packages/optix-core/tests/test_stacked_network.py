@@ -1,7 +1,7 @@
 """Stacked networks against one network at a time, written as one reads the formulas."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.network_steps import Activate, Activation, Affine, Dense, LayerNorm, Step
 from optix_core.stacked_network import StackedNetwork
 
-SCALARS = {
+SCALARS: dict[Activation, Callable[[float, float], float]] = {
     Activation.LINEAR: lambda x, slope: x,
     Activation.RELU: lambda x, slope: max(x, 0.0),
     Activation.LEAKY_RELU: lambda x, slope: x if x > 0 else slope * x,

@@ -1,7 +1,7 @@
 """Asking members at once: the same answers as one by one, whoever they are."""
 
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.testing import FakeAgent
-from optix_evolve import MemberInference, Question
+from optix_evolve import DenseLayer, MemberInference, Question, StackedMLP
 from optix_evolve.stack_check import TOLERANCE
 
 from .numpy_policies import (
@@ -68,24 +68,27 @@ def test_stacked_members_are_not_called_again() -> None:
     assert [member.calls for member in members] == asked
 
 
-def test_only_members_that_learned_are_copied_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    members = [Walker(seed=seed) for seed in range(4)]
+def test_only_members_that_learned_are_copied_again() -> None:
+    copied = list[Walker]()
+
+    class Noted(Walker):
+        def stack(self, members: Sequence[Any]) -> Any:
+            return StackedMLP(members, self.note)
+
+        def note(self, walker: Walker) -> Sequence[DenseLayer]:
+            copied.append(walker)
+            return walker.layers
+
+    members = [Noted(seed=seed) for seed in range(4)]
     inference = MemberInference(members)
     inference.ask(Question.GREEDY, OBSERVATIONS)
-    copied = list[int]()
-    group: Any = inference._groups[0][1]._stack  # noqa: SLF001  # pyright: ignore
-    refresh: Callable[[int, Any], None] = group.refresh
-
-    def noted(index: int, member: Any) -> None:
-        copied.append(index)
-        refresh(index, member)
-
-    monkeypatch.setattr(group, "refresh", noted)
+    assert copied == members
+    copied.clear()
     members[2].change()
     for _ in range(2):
         answer = inference.ask(Question.GREEDY, OBSERVATIONS)
         assert_allclose(answer, one_by_one(members), rtol=1e-4, atol=1e-5)
-    assert copied == [2]
+    assert copied == [members[2]]
 
 
 def test_mixed_lists_are_grouped_by_structure() -> None:
