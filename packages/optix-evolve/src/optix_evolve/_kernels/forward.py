@@ -14,8 +14,10 @@ DENSE, AFFINE, LAYER_NORM, ACTIVATE = range(4)
 LARGEST = 700.0  # its power, and that of its negative, are far from overflow and underflow
 LINEAR, RELU, LEAKY_RELU, TANH, SIGMOID, SILU, SOFTPLUS, ELU = range(8)
 
-# A layer walks its kernel row by row, eight at a time: the products of a row are then vector
-# instructions, and the sums are read and written once in eight.
+NARROW = 8  # outputs of a layer below which it has no use for vector instructions
+
+# A layer walks its kernel row by row, four at a time: the products of a row are then vector
+# instructions, and the sums are read and written once in four.
 
 
 @kernel
@@ -64,19 +66,38 @@ def forward(
 def _dense(x: AnyFloats, weights: AnyFloats, y: AnyFloats, n_in: int) -> None:
     n = y.size
     rows = weights[: (n_in + 1) * n].reshape(n_in + 1, n)
+    in_fours = n_in - n_in % 4
+    if n < NARROW:
+        _narrow(x, rows, y)
+        return
     y[:] = rows[n_in]
-    in_eights = n_in - n_in % 8
-    for i in range(0, in_eights, 8):
+    for i in range(0, in_fours, 4):
         x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
-        x4, x5, x6, x7 = x[i + 4], x[i + 5], x[i + 6], x[i + 7]
-        w = rows[i : i + 8]
+        w = rows[i : i + 4]
         for j in range(n):
-            four = (x0 * w[0, j] + x1 * w[1, j]) + (x2 * w[2, j] + x3 * w[3, j])
-            y[j] += four + ((x4 * w[4, j] + x5 * w[5, j]) + (x6 * w[6, j] + x7 * w[7, j]))
-    for i in range(in_eights, n_in):
+            y[j] += (x0 * w[0, j] + x1 * w[1, j]) + (x2 * w[2, j] + x3 * w[3, j])
+    for i in range(in_fours, n_in):
         value = x[i]
         for j in range(n):
             y[j] += value * rows[i, j]
+
+
+@kernel
+def _narrow(x: AnyFloats, rows: AnyFloats, y: AnyFloats) -> None:
+    # Too few outputs for a vector: four sums of each, so that none waits for the one before.
+    n_in = len(rows) - 1
+    in_fours = n_in - n_in % 4
+    for j in range(y.size):
+        sum0 = rows[n_in, j]
+        sum1 = sum2 = sum3 = sum0 - sum0
+        for i in range(0, in_fours, 4):
+            sum0 += x[i] * rows[i, j]
+            sum1 += x[i + 1] * rows[i + 1, j]
+            sum2 += x[i + 2] * rows[i + 2, j]
+            sum3 += x[i + 3] * rows[i + 3, j]
+        for i in range(in_fours, n_in):
+            sum0 += x[i] * rows[i, j]
+        y[j] = (sum0 + sum1) + (sum2 + sum3)
 
 
 @kernel
