@@ -202,7 +202,7 @@ class _Route:
     ) -> None:
         self.stacks = stacks
         self.calls = calls
-        self._rows: dict[int, NDArray[Any]] = {}
+        self._rows: dict[int, NDArray[Any] | None] = {}
 
     def gather(self, answers: list[Any], question: Question) -> Any:
         """One array of the answers, or a pair; the list itself where there is none."""
@@ -215,21 +215,33 @@ class _Route:
         return self._gathered(answers, 0)
 
     def _gathered(self, answers: list[Any], number: int) -> Any:
-        if not all(isinstance(answer, np.ndarray) for answer in answers):
-            return answers
-        arrays = cast("list[NDArray[Any]]", answers)
-        if any(array.shape != arrays[0].shape for array in arrays):
-            return answers
-        dtype = np.result_type(*{array.dtype for array in arrays})
-        if dtype.kind == "O":
-            return answers
-        shape = (len(arrays), *arrays[0].shape)
         rows = self._rows.get(number)
-        if rows is None or rows.shape != shape or rows.dtype != dtype:
-            rows = self._rows[number] = np.empty(shape, dtype)
-        for row, array in zip(rows, arrays, strict=True):
-            row[...] = array
+        if rows is None or not _fits(answers, rows):
+            rows = self._rows[number] = _rows_for(answers)
+            if rows is None:
+                return answers
+        for index, answer in enumerate(answers):
+            rows[index] = answer
         return rows
+
+
+def _fits(answers: list[Any], rows: NDArray[Any]) -> bool:
+    if not all(isinstance(answer, np.ndarray) for answer in answers):
+        return False
+    arrays = cast("list[NDArray[Any]]", answers)
+    shape, dtype = rows.shape[1:], rows.dtype
+    return all(array.shape == shape and array.dtype == dtype for array in arrays)
+
+
+def _rows_for(answers: list[Any]) -> NDArray[Any] | None:
+    """An array that the answers fit in; None where they have no shape in common."""
+    if not all(isinstance(answer, np.ndarray) for answer in answers):
+        return None
+    arrays = cast("list[NDArray[Any]]", answers)
+    if any(array.shape != arrays[0].shape for array in arrays):
+        return None
+    dtype = np.result_type(*{array.dtype for array in arrays})
+    return None if dtype.kind == "O" else np.empty((len(arrays), *arrays[0].shape), dtype)
 
 
 def _is_pair(answer: Any) -> bool:
