@@ -101,7 +101,11 @@ def test_one_file_imports_numba_and_only_the_doors_import_kernels() -> None:
                 if module.startswith("optix_evolve._kernels"):
                     importers.setdefault(module, set()).add(path.name)
     assert importers["numba"] == {"_jit.py"}
-    assert importers["optix_evolve._kernels"] <= {"signals.py", "action_arithmetic.py"}
+    assert importers["optix_evolve._kernels"] <= {
+        "signals.py",
+        "action_arithmetic.py",
+        "compiled_forward.py",
+    }
     kernels = {path.name for path in (PACKAGE / "_kernels").glob("*.py")} - {"_jit.py"}
     assert importers["optix_evolve._kernels._jit"] <= kernels
 
