@@ -235,7 +235,7 @@ def _bincount(
     actions: NDArray[np.integer[Any]], weights: NDArray[np.float64], n_actions: int
 ) -> NDArray[np.intp]:
     n_places = actions.shape[1]
-    places = np.add(actions, np.arange(0, n_actions * n_places, n_actions), dtype=np.int64)
+    places = actions + n_actions * np.arange(n_places, dtype=np.int64)
     tally = np.bincount(places.ravel(), np.repeat(weights, n_places), n_actions * n_places)
     return tally.reshape(n_places, n_actions).argmax(axis=1)
 
