@@ -116,24 +116,27 @@ class EpisodeData:
         return self._split_returns()[1]
 
     def _split_returns(self) -> tuple[FloatArray, FloatArray]:
-        rewards, ends = self._valid_rewards(), self._columns(self.dones)
-        running = np.zeros(self.num_envs) if self.returns_before is None else self.returns_before
-        ended: list[tuple[int, int, float]] = []
+        rewards, dones = self._valid_rewards(), self._columns(self.dones)
+        before = np.zeros(self.num_envs) if self.returns_before is None else self.returns_before
         after = np.empty(self.num_envs)
+        rows: list[NDArray[np.intp]] = []
+        returns: list[FloatArray] = []
         for env in range(self.num_envs):
-            start, carried = 0, float(running[env])
-            for row in np.flatnonzero(ends[:, env]):
-                ended.append(
-                    (
-                        int(row),
-                        env,
-                        carried + float(rewards[start : row + 1, env].sum()),
-                    )
-                )
-                start, carried = int(row) + 1, 0.0
-            after[env] = carried + rewards[start:, env].sum()
-        ended.sort(key=lambda end: end[:2])
-        return np.array([value for _, _, value in ended], dtype=np.float64), after
+            column, ends = rewards[:, env], np.flatnonzero(dones[:, env])
+            if not len(ends):
+                after[env] = before[env] + column.sum()
+                continue
+            cut = int(ends[-1]) + 1
+            ended = np.add.reduceat(column[:cut], np.concatenate(([0], ends[:-1] + 1)))
+            ended[0] += before[env]
+            after[env] = column[cut:].sum()
+            rows.append(ends)
+            returns.append(ended)
+        if not rows:
+            return np.empty(0), after
+        # Stable, so that environments stay in order where several end at one step.
+        order = np.argsort(np.concatenate(rows), kind="stable")
+        return np.concatenate(returns)[order], after
 
     def _valid_rewards(self) -> FloatArray:
         rewards = self.rewards if self.valid is None else np.where(self.valid, self.rewards, 0.0)
