@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 SCHEMA_VERSION = 1
 _HEADER = "journal"
 _CHUNK = 65536
+_MAX_NAME = 80
+_MAX_FIELD_BYTES = 200
+"""What of a line that is too long stays as it is: a run's number must not become text."""
 
 
 @final
@@ -87,9 +90,10 @@ class Journal:
             handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)  # of a folder, fdopen would raise and leave it open
+            raise CheckpointCorruptError(f"{self._path} is not a regular file")
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise CheckpointCorruptError(f"{self._path} is not a regular file")
             for number, line in enumerate(_lines(file), start=1):
                 event = decode_event(line)
                 if event is None:
@@ -124,11 +128,12 @@ def encode_event(event: str, fields: Mapping[str, Any]) -> bytes:
             return line
     except (TypeError, ValueError, OverflowError, RecursionError):
         pass
-    plain = {shorten(name): _plain(value, 0) for name, value in fields.items()}
+    plain = {_text(name): _plain(value, 0) for name, value in fields.items()}
     line = _encoder.encode({"event": str(event), **plain})
     if len(line) < MAX_TEXT_BYTES:
         return line
-    return _encoder.encode({"event": str(event), **{name: shorten(plain[name]) for name in plain}})
+    short = {name[:_MAX_NAME]: _shortened(value) for name, value in plain.items()}
+    return _encoder.encode({"event": str(event), **short})
 
 
 def decode_event(line: bytes) -> dict[str, Any] | None:
@@ -172,6 +177,10 @@ def _plain(value: object, depth: int) -> object:
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _text(shorten(value))
     return value
+
+
+def _shortened(value: object) -> object:
+    return value if len(_encoder.encode(value)) <= _MAX_FIELD_BYTES else shorten(value)
 
 
 def _text(name: object) -> str:

@@ -145,9 +145,10 @@ def _read(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise CheckpointNotFoundError(f"there is no weights file {path}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)  # of a folder, fdopen would raise and leave it open
+        raise CheckpointCorruptError(f"{path} is not a regular file")
     with os.fdopen(handle, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise CheckpointCorruptError(f"{path} is not a regular file")
         return file.readall()
 
 
@@ -201,9 +202,10 @@ def _check_expected(
             f"{shorten(extra)} beside; build the agent as it was when it was saved"
         )
     for name, wanted in expected.items():
-        found = arrays[name]
-        if found.shape != tuple(wanted.shape) or found.dtype != wanted.dtype:
+        # Byte order is not a matter of architecture: what is stored lies little first.
+        found, dtype = arrays[name], wanted.dtype.newbyteorder("=")
+        if found.shape != tuple(wanted.shape) or found.dtype != dtype:
             raise CheckpointError(
                 f"{where} is of another architecture: {name!r} is {found.dtype} {found.shape}, "
-                f"wanted {wanted.dtype} {tuple(wanted.shape)}"
+                f"wanted {dtype} {tuple(wanted.shape)}"
             )
