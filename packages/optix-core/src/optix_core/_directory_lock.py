@@ -157,4 +157,6 @@ def _say_locked(name: str, timeout_s: float) -> str:
 def _release(handle: int) -> None:
     if handle in _process.held:
         _process.held.remove(handle)
+        # Closing alone would not do while a child that was just forked has not closed its copy.
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
