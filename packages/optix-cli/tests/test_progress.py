@@ -70,6 +70,20 @@ def test_an_improvement_sets_the_count_back_without_showing_it_raised() -> None:
     assert view.evaluations[-1].best_steps == 300
 
 
+def test_the_count_begins_anew_with_a_round() -> None:
+    view = RecordingView()
+    callback, loop = a_callback(view)
+    for window, score in enumerate([1.0, 0.5, 0.4, 0.3]):
+        play(callback, loop, window, score)
+        if score == 1.0:
+            callback.on_improvement(snapshot_of(scored(score)))
+        if window == 2:
+            callback.on_dormant(window)
+    callback.on_loop_stop()
+    counts = [progress.n_without_improvement for progress in view.evaluations]
+    assert counts == [0, 1, 2, 1]
+
+
 def test_the_pace_is_that_of_the_last_windows() -> None:
     view = RecordingView()
     callback, loop = a_callback(view)

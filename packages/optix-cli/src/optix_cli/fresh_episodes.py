@@ -54,6 +54,17 @@ def play_test(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> P
     )
 
 
+def play_validation(
+    agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int
+) -> NDArray[np.float64]:
+    """Return what a policy earns in the episodes that a run of `seed` validates on.
+
+    Raises:
+        PipelineError: if the environment gave no episodes.
+    """
+    return _play(agent, env_id, n_episodes=n_episodes, seed=SeedPlan(seed).integer("validation"))
+
+
 def _play(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> NDArray[np.float64]:
     pipeline = episode_pipeline(env_id, n_episodes)
     pipeline.set_agent(agent)

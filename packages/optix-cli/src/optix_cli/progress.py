@@ -133,6 +133,11 @@ class ProgressCallback(LoopCallback):
         self._view.show(self.progress())
         self._after_window()
 
+    def on_dormant(self, window_id: int) -> None:  # noqa: ARG002
+        """Begin to count anew: where the run goes on, it is with a round of its own."""
+        self._tell_news()
+        self._n_without_improvement = 0
+
     def on_improvement(self, snapshot: PolicySnapshot) -> None:
         """Take note of the new best."""
         self._best, self._best_steps = snapshot.eval_metrics, self._steps

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optix_cli.report_evolution import evolution_rows
 from optix_cli.run_history import RunHistory
 from optix_cli.sparkline import sparkline
 from optix_cli.wording import duration_text, score_text, score_with_error
@@ -22,10 +23,13 @@ def report_rows(history: RunHistory, run_dir: Path) -> list[Row]:
         ("Best score", _best(history)),
         ("Test score", _test(history)),
     ]
+    if history.ensemble_tested is not None:
+        rows.append(("", f"{outcome_text(history.ensemble_tested)}, the ensemble"))
     scores = history.scores
     if scores:
         span = f"{score_text(min(scores))} to {score_text(max(scores))}"
         rows.append(("Scores", f"{sparkline(scores, CURVE_WIDTH)}  {span}"))
+    rows.extend(evolution_rows(history))
     rows.extend(_cost(history))
     rows.extend(_troubles(history))
     rows.append(("Run", _place(history, run_dir)))
@@ -41,7 +45,10 @@ def next_commands(history: RunHistory, run_dir: Path) -> list[str]:
     # A module is imported only when it is typed.
     command += ["--agent", str(agent)] if agent is not None and ":" in str(agent) else []
     command += ["--env", str(env_id)] if env_id is not None and ":" in str(env_id) else []
-    return [shlex.join(command), shlex.join(["optix", "report", str(run_dir)])]
+    commands = [command, ["optix", "report", str(run_dir)]]
+    if history.ensemble_tested is not None:
+        commands.insert(1, [*command, "--ensemble"])
+    return [shlex.join(words) for words in commands]
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:

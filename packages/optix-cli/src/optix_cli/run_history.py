@@ -22,6 +22,16 @@ class RunHistory:
     """Its report; None where the process was killed, or still runs."""
     tested: Event | None
     """The test of its best policy, the last one where there are several."""
+    spawned: tuple[Event, ...] = ()
+    """One event a variant."""
+    rounds_started: tuple[Event, ...] = ()
+    """One event a round after the first."""
+    ensemble: Event | None = None
+    """The ensemble as the run left it; None for a run without one."""
+    ensemble_saved: Event | None = None
+    """Where the ensemble was saved, and what its members were set to."""
+    ensemble_tested: Event | None = None
+    """The test of the ensemble."""
 
     @property
     def asked(self) -> Mapping[str, Mapping[str, Any]]:
@@ -40,6 +50,18 @@ class RunHistory:
     def scores(self) -> list[float]:
         """Scores of the evaluations that have one, oldest first."""
         return [event["score"] for event in self.windows if event.get("score") is not None]
+
+    def member_hyperparams(self, snapshot_id: str) -> list[Mapping[str, Any]]:
+        """Hyperparameters of each member of a saved ensemble; none where they are not told."""
+        saved = self.ensemble_saved
+        if saved is None or saved.get("snapshot") != snapshot_id:
+            return []
+        told: object = saved.get("hyperparams")
+        members = cast("list[object]", told) if isinstance(told, list) else []
+        return [
+            cast("Mapping[str, Any]", member) if isinstance(member, Mapping) else {}
+            for member in members
+        ]
 
     @property
     def best_window(self) -> Event | None:
@@ -76,6 +98,11 @@ def _gather(run_id: int, events: Iterable[Event]) -> RunHistory | None:
         windows=tuple(by_kind.get("window", ())),
         stopped=_last(by_kind.get("run_stopped")),
         tested=_last(by_kind.get("tested")),
+        spawned=tuple(by_kind.get("spawned", ())),
+        rounds_started=tuple(by_kind.get("round_started", ())),
+        ensemble=_last(by_kind.get("ensemble")),
+        ensemble_saved=_last(by_kind.get("ensemble_saved")),
+        ensemble_tested=_last(by_kind.get("ensemble_tested")),
     )
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from optix_cli.console import output_console, print_line
 from optix_cli.environments import episode_pipeline, training_pipeline
+from optix_cli.evolution import evolution_callback, make_manager
 from optix_cli.fresh_episodes import play_test
 from optix_cli.interruption import Interruption, interruptible
 from optix_cli.live_view import LiveView
@@ -16,10 +17,14 @@ from optix_cli.plain_view import PlainView
 from optix_cli.progress import ProgressCallback, ProgressView
 from optix_cli.report_command import print_report, print_row, read_runs
 from optix_cli.report_text import run_title, settings_text
+from optix_cli.saved_ensemble import as_one_agent, save_ensemble
 from optix_cli.train_request import PreparedRun, TrainRequest, prepare
+from optix_core.base_agent import BaseAgent
+from optix_core.loop_callback import LoopCallback
 from optix_core.rl_optimizer import RLOptimizer
 from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport
+from optix_evolve import PolicyManager
 
 
 def train(
@@ -40,6 +45,8 @@ def train(
         ),
     ] = (),
     agent: str = "ppo",
+    spawns: int = 0,
+    ensemble: int | None = None,
 ) -> None:
     """Train until nothing improves any more, test the best policy, report.
 
@@ -53,6 +60,9 @@ def train(
             that do.
         agent: An installed agent, or my_package.my_module:make_agent, a function called without
             arguments; its module is looked for in the current directory first.
+        spawns: At each convergence train a variant of the best policy, at most so many times;
+            what they have learned acts together as an ensemble.
+        ensemble: Members of the ensemble at most; the weakest are pruned. Default: all.
     """
     request = TrainRequest(
         env_id=env_id,
@@ -61,6 +71,8 @@ def train(
         max_steps=max_steps,
         assignments=assignments,
         agent=agent,
+        spawns=spawns,
+        ensemble=ensemble,
     )
     console = output_console()
     with interruptible() as interruption:
@@ -72,9 +84,10 @@ def train(
 def _train_and_report(run: PreparedRun, console: Console, interruption: Interruption) -> None:
     _print_settings(run, console)
     n_runs = len(read_runs(run.run_dir))
+    manager = make_manager(run) if run.request.spawns else None
     try:
-        report = _optimizer(run, console, interruption).run()
-        _test_best(run, report, console)
+        report = _optimizer(run, manager, console, interruption).run()
+        _test(run, manager, report, console)
     finally:
         # Also for a run that failed or was interrupted; none where not even a run began.
         for history in read_runs(run.run_dir)[n_runs:]:
@@ -82,7 +95,9 @@ def _train_and_report(run: PreparedRun, console: Console, interruption: Interrup
             print_report(history, run.run_dir, console)
 
 
-def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -> RLOptimizer:
+def _optimizer(
+    run: PreparedRun, manager: PolicyManager | None, console: Console, interruption: Interruption
+) -> RLOptimizer:
     settings, env_id = run.settings, run.environment.env_id
     progress = ProgressCallback(
         _view(console),
@@ -90,6 +105,10 @@ def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -
         max_steps=run.request.max_steps,
         after_window=interruption.check,
     )
+    # Progress first: what it shows is taken down before the manager prints its report.
+    callbacks: list[LoopCallback] = [progress]
+    if manager is not None:
+        callbacks.append(evolution_callback(run, manager))
     optimizer = RLOptimizer(
         run.agent,
         training_pipeline(env_id, n_envs=settings.n_envs, window_size=settings.window_size),
@@ -106,7 +125,7 @@ def _optimizer(run: PreparedRun, console: Console, interruption: Interruption) -
         dormant_threshold=settings.dormant_threshold,
         degradation_threshold=settings.degradation_threshold,
         degradation_patience=settings.degradation_patience,
-        callbacks=[progress],
+        callbacks=callbacks,
         seed=run.seeds.seed,
     )
     optimizer.annotate(run.sections())
@@ -129,16 +148,35 @@ def _print_settings(run: PreparedRun, console: Console) -> None:
     print_line(console, "")
 
 
-def _test_best(run: PreparedRun, report: RunReport, console: Console) -> None:
-    """Test the best policy, which `run` left in the agent, and write the outcome down."""
+def _test(
+    run: PreparedRun, manager: PolicyManager | None, report: RunReport, console: Console
+) -> None:
+    """Test the best policy, which `run` left in the agent, and the ensemble where there is one."""
     if report.best_score is None:
         return
+    _test_one(run, report, console, agent=run.agent, event="tested", name="best policy")
+    if manager is None or len(manager.agents) == 1:
+        return
+    with console.status("Validating and saving the ensemble"):
+        save_ensemble(run, manager, report)
+    policy = as_one_agent(manager, run.environment)
+    _test_one(run, report, console, agent=policy, event="ensemble_tested", name="ensemble")
+
+
+def _test_one(
+    run: PreparedRun,
+    report: RunReport,
+    console: Console,
+    *,
+    agent: BaseAgent,
+    event: str,
+    name: str,
+) -> None:
+    """Test a policy on the run's fresh episodes and write the outcome down."""
     n_episodes = run.settings.test_episodes
-    with console.status(f"Testing the best policy on {n_episodes} fresh episodes"):
-        test = play_test(
-            run.agent, run.environment.env_id, n_episodes=n_episodes, seed=run.seeds.seed
-        )
+    with console.status(f"Testing the {name} on {n_episodes} fresh episodes"):
+        test = play_test(agent, run.environment.env_id, n_episodes=n_episodes, seed=run.seeds.seed)
     journal = RunDirectory(run.run_dir).journal
-    journal.append("tested", run=report.run_id, window=report.windows, **test.as_event())
+    journal.append(event, run=report.run_id, window=report.windows, **test.as_event())
     journal.sync()
     journal.close()

@@ -1,6 +1,6 @@
 """What was typed after `optix train`, and what it comes to: settings, agent, directory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from optix_core.seeds import SeedPlan
 
 RUNS = Path("runs")
 """Where runs go that are given no directory."""
+
+_SMALLEST_ENSEMBLE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,24 @@ class TrainRequest:
     """Each `name=value`."""
     agent: str = "ppo"
     """Entry point, or `module:factory`."""
+    spawns: int = 0
+    """Variants to spawn at most; 0 to train the one agent alone."""
+    ensemble: int | None = None
+    """Members of the ensemble at most; None for no limit."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers of evolution."""
+        if self.spawns < 0:
+            raise ConfigurationError(f"--spawns cannot be negative, got {self.spawns}")
+        if self.ensemble is not None and self.spawns == 0:
+            raise ConfigurationError(
+                f"--ensemble {self.ensemble} needs variants to take in; add --spawns K"
+            )
+        if self.ensemble is not None and self.ensemble < _SMALLEST_ENSEMBLE:
+            raise ConfigurationError(
+                f"--ensemble must be at least {_SMALLEST_ENSEMBLE}, got {self.ensemble}; leave "
+                "--spawns out to train one agent alone"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +72,8 @@ class PreparedRun:
     """The budget in windows; None for no limit."""
     agent: BaseAgent
     """The agent, built and untrained."""
+    make_agent: Callable[[int], BaseAgent]
+    """Builds another one like it from a seed."""
     run_dir: Path
     """Where the run goes."""
 
@@ -69,6 +91,8 @@ class PreparedRun:
                 "agent": request.agent,
                 "max_steps": request.max_steps,
                 "set": list(request.assignments),
+                "spawns": request.spawns,
+                "ensemble": request.ensemble,
             },
             "collection": {
                 "n_envs": settings.n_envs,
@@ -101,6 +125,10 @@ def prepare(request: TrainRequest) -> PreparedRun:
     with quiet_tensorflow():
         factory = typed or find_factory(request.agent)
         agent = factory(environment, seeds.integer("agent"), choose)
+
+    def make_agent(seed: int) -> BaseAgent:
+        return factory(environment, seed, choose)
+
     return PreparedRun(
         request=request,
         seeds=seeds,
@@ -108,6 +136,7 @@ def prepare(request: TrainRequest) -> PreparedRun:
         settings=settings,
         max_windows=max_windows,
         agent=agent,
+        make_agent=make_agent,
         run_dir=request.run_dir or fresh_directory(RUNS, request.env_id, seeds.seed),
     )
 
