@@ -35,6 +35,7 @@ def test_every_member_is_tested_alone_in_both() -> None:
     names = {member.name for member in MEMBERS}
     assert set(shell_list("PACKAGES")) == names
     assert {name for name in names if re.search(rf"\b{name}\b", WORKFLOW)} == names
+    assert "in ${OPTIX_CI_PACKAGES:-${PACKAGES[*]}}; do" in RUN
 
 
 def test_workflows_may_only_read() -> None:
