@@ -1,23 +1,19 @@
 """How an ensemble acts: what its members would do, combined by their weights."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optix_core import BaseAgent
-from optix_core.abilities import (
-    ActsGreedily,
-    ActsGreedilyInBatch,
-    ActsInBatch,
-    HasActionDistribution,
-    supports,
-)
-from optix_core.errors import ConfigurationError
-from optix_evolve.action_arithmetic import weighted_mean
+from optix_core.abilities import ActsGreedily, supports
+from optix_core.errors import ConfigurationError, ContractViolationError
+from optix_evolve.action_arithmetic import MemberWeights, weighted_mean
 from optix_evolve.action_combination import ActionCombiner
 from optix_evolve.ensemble import Ensemble
+from optix_evolve.member_calls import Question
+from optix_evolve.member_inference import MemberInference
 
 
 @final
@@ -26,7 +22,9 @@ class EnsemblePolicy:
 
     Where every member offers probabilities of discrete actions (`HasActionDistribution`), their
     weighted mean decides: greedily by its maximum, the lowest action of equals; exploring by a
-    draw from it. Otherwise members act one by one and `ActionCombiner` combines.
+    draw from it. Otherwise members act and `ActionCombiner` combines. Members of one structure
+    are asked in one forward pass (`MemberInference`), single observations as a batch of one;
+    observations that are mappings or tuples in a loop.
 
     Args of the constructor:
         ensemble: members and weights, read at every action.
@@ -39,51 +37,59 @@ class EnsemblePolicy:
     def __init__(self, ensemble: Ensemble, action_space: object | None = None) -> None:
         self._ensemble = ensemble
         self._combiner = ActionCombiner(action_space)
+        self._voters: list[BaseAgent] = []
+        self._inference = MemberInference([])
+        self._offers_probabilities = False
+        self._last_weights: list[float] = []
+        self._weights = MemberWeights([1.0])
 
     def greedy(self, observation: Any) -> Any:
         """The combined action for one observation, without exploration where members can."""
-        probabilities = self.probabilities(np.asarray(observation)[np.newaxis])
-        if probabilities is not None:
-            return self._most_probable(probabilities)[0].item()
-        return self._combine(lambda agent: _greedy_of(agent)(observation))
+        if _has_parts(observation):
+            return self._in_a_loop(observation, is_greedy=True)
+        return _only(self.greedy_batch(np.asarray(observation)[np.newaxis]))
 
     def greedy_batch(self, observations: NDArray[Any]) -> Any:
         """The combined actions [B, ...] for observations [B, ...], as `greedy` one by one."""
         probabilities = self.probabilities(observations)
         if probabilities is not None:
-            return self._most_probable(probabilities)
-        return self._combine(lambda agent: _greedy_batch_of(agent, observations))
+            return self._combiner.combine_probabilities(probabilities[np.newaxis], [1.0])
+        return self._combined(Question.GREEDY, observations)
 
     def explore(self, observation: Any, rng: np.random.Generator) -> Any:
         """An action for one observation, with the members' own exploration."""
-        probabilities = self.probabilities(np.asarray(observation)[np.newaxis])
-        if probabilities is not None:
-            return int(_draw(probabilities, rng)[0]) + self._offset
-        return self._combine(lambda agent: agent.act(observation))
+        if _has_parts(observation):
+            return self._in_a_loop(observation, is_greedy=False)
+        return _only(self.explore_batch(np.asarray(observation)[np.newaxis], rng))
 
     def explore_batch(self, observations: NDArray[Any], rng: np.random.Generator) -> Any:
         """Actions [B, ...] for observations [B, ...], as `explore` one by one."""
         probabilities = self.probabilities(observations)
         if probabilities is not None:
-            return _draw(probabilities, rng) + self._offset
-        return self._combine(lambda agent: _batch_of(agent, observations))
+            return _draw(probabilities, rng) + self._combiner.start
+        return self._combined(Question.EXPLORING, observations)
 
     def probabilities(self, observations: NDArray[Any]) -> NDArray[np.float64] | None:
         """Weighted mean of the members' action probabilities [B, K].
 
         None where a member offers none, or a mean and a deviation instead.
+
+        Raises:
+            ContractViolationError: if members have different numbers of actions.
         """
-        agents, weights = self._voters()
-        gathered: list[NDArray[Any]] = []
-        for agent in agents:
-            if not supports(agent, HasActionDistribution):
-                return None
-            offered = agent.action_distribution(observations)
-            if isinstance(offered, tuple):
-                return None
-            gathered.append(offered)
-        mean = weighted_mean(np.stack(gathered), weights)
-        return mean.astype(np.float64, copy=False)
+        self._look_at_members()
+        if not self._offers_probabilities:
+            return None
+        offered = self._inference.ask(Question.DISTRIBUTION, observations)
+        if isinstance(offered, np.ndarray):
+            return weighted_mean(cast("NDArray[Any]", offered), self._weights).astype(np.float64)
+        if any(isinstance(each, tuple) for each in offered) or isinstance(offered, tuple):
+            self._offers_probabilities = False
+            return None
+        shapes = sorted({np.shape(each) for each in offered})
+        raise ContractViolationError(
+            f"members give probabilities of shapes {shapes}; let all choose among the same actions"
+        )
 
     def disagreement(self, observations: NDArray[Any]) -> float:
         """How far members' greedy actions lie apart, on average over observations [B, ...].
@@ -92,57 +98,72 @@ class EnsemblePolicy:
         ensemble. Real-valued actions: the weighted standard deviation between members, averaged
         over components. 0.0 for one member or none, and for actions that are neither.
         """
-        agents, weights = self._voters()
-        if len(agents) < 2 or not len(observations):  # noqa: PLR2004 - one never disagrees
+        self._look_at_members()
+        if len(self._voters) < 2 or not len(observations):  # noqa: PLR2004 - one never disagrees
             return 0.0
-        actions = [np.asarray(_greedy_batch_of(agent, observations)) for agent in agents]
-        if any(action.dtype.kind not in "iubf" for action in actions):
+        actions = self._inference.ask(Question.GREEDY, observations)
+        if not isinstance(actions, np.ndarray):
             return 0.0
-        stacked = np.stack(actions)
-        shares = weights / weights.sum()
+        # A copy: asking for the ensemble's own choice may overwrite what members answered.
+        stacked = np.array(cast("NDArray[Any]", actions))
+        if stacked.dtype.kind not in "iubf":
+            return 0.0
+        shares = self._weights.shares
         if stacked.dtype.kind == "f":
             mean = np.tensordot(shares, stacked, axes=1)
             variance = np.tensordot(shares, (stacked - mean) ** 2, axes=1)
             return float(np.sqrt(variance).mean())
-        chosen = np.asarray(self.greedy_batch(observations))
+        if self._offers_probabilities:
+            chosen = np.asarray(self.greedy_batch(observations))
+        else:
+            chosen = np.asarray(self._combiner.combine(list(stacked), self._weights))
         return float(np.tensordot(shares, stacked != chosen, axes=1).mean())
 
-    def _combine(self, act: Callable[[BaseAgent], Any]) -> Any:
-        agents, weights = self._voters()
-        return self._combiner.combine([act(agent) for agent in agents], weights)
+    def _combined(self, question: Question, observations: NDArray[Any]) -> Any:
+        answers = self._inference.ask(question, observations)
+        return self._combiner.combine(list(answers), self._weights)
 
-    def _voters(self) -> tuple[list[BaseAgent], NDArray[np.float64]]:
+    def _in_a_loop(self, observation: Any, *, is_greedy: bool) -> Any:
+        self._look_at_members()
+        actions = [
+            agent.act_greedy(observation)
+            if is_greedy and supports(agent, ActsGreedily)
+            else agent.act(observation)
+            for agent in self._voters
+        ]
+        return self._combiner.combine(actions, self._weights)
+
+    def _look_at_members(self) -> None:
+        """Read who votes with what weight; a stack is made anew only for other voters."""
         members = [member for member in self._ensemble.population if member.weight > 0.0]
         if not members:
             raise ConfigurationError(
                 "an ensemble without members of positive weight cannot act; add_agent one"
             )
-        agents = [cast("BaseAgent", member.agent) for member in members]
-        return agents, np.array([member.weight for member in members])
-
-    def _most_probable(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        return self._combiner.combine_probabilities(probabilities[np.newaxis], [1.0])
-
-    @property
-    def _offset(self) -> int:
-        return self._combiner.start
-
-
-def _greedy_of(agent: BaseAgent) -> Callable[[Any], Any]:
-    return agent.act_greedy if supports(agent, ActsGreedily) else agent.act
+        weights = [member.weight for member in members]
+        if weights != self._last_weights:
+            self._last_weights, self._weights = weights, MemberWeights(weights)
+        if len(members) != len(self._voters) or any(
+            member.agent is not voter for member, voter in zip(members, self._voters, strict=True)
+        ):
+            self._voters = [member.agent for member in members]
+            self._inference = MemberInference(self._voters)
+            self._offers_probabilities = self._inference.can_answer(Question.DISTRIBUTION)
 
 
-def _batch_of(agent: BaseAgent, observations: NDArray[Any]) -> Any:
-    if supports(agent, ActsInBatch):
-        return agent.act_batch(observations)
-    return np.stack([np.asarray(agent.act(observation)) for observation in observations])
+def _has_parts(observation: object) -> bool:
+    return isinstance(observation, Mapping | tuple)
 
 
-def _greedy_batch_of(agent: BaseAgent, observations: NDArray[Any]) -> Any:
-    if supports(agent, ActsGreedilyInBatch):
-        return agent.act_greedy_batch(observations)
-    act = _greedy_of(agent)
-    return np.stack([np.asarray(act(observation)) for observation in observations])
+def _only(actions: Any) -> Any:
+    """The action of a batch of one; numbers as Python's own."""
+    if isinstance(actions, Mapping):
+        parts = cast("Mapping[Any, Any]", actions)
+        return {key: _only(part) for key, part in parts.items()}
+    if isinstance(actions, tuple):
+        return tuple(_only(part) for part in cast("tuple[Any, ...]", actions))
+    action = actions[0]
+    return action if np.ndim(action) else action.item()
 
 
 def _draw(probabilities: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
