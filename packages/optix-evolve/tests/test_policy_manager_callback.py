@@ -18,7 +18,7 @@ from optix_core import (
 )
 from optix_core.errors import ConfigurationError, LoopError
 from optix_core.testing import FakeAgent, ScriptedPipeline
-from optix_evolve import MetaAction, PolicyManager
+from optix_evolve import EnsembleAgent, MetaAction, PolicyManager
 
 
 class Run:
@@ -191,3 +191,39 @@ def test_parents_outlive_a_registry_that_keeps_one(tmp_path: Path) -> None:
     report = case.run(case.factory, max_snapshots=1)
     assert report.stop_reason is StopReason.BUDGET_EXHAUSTED
     assert case.made[1] in case.manager.agents
+
+
+def test_pruning_spares_the_primary_agent_and_older_bests_still_load(tmp_path: Path) -> None:
+    manager = PolicyManager(CheckpointRegistry(tmp_path), max_spawns=2)
+    primary, *others = [FakeAgent(seed=seed) for seed in range(3)]
+    for weight, agent in enumerate([primary, *others]):
+        manager.add_agent(agent, weight=weight + 1.0)
+    manager.record_agent_score(1, 100.0)
+    callback = manager.as_callback(
+        primary, meta_controller=Says(MetaAction.PRUNE), stream=io.StringIO()
+    )
+    report = RLOptimizer(
+        EnsembleAgent(manager, primary, seed=0),
+        ScriptedPipeline([[9.0, 9.0], *[[-1.0, -2.0]] * 20]),
+        callbacks=[callback],
+        checkpoint_dir=tmp_path,
+        plateau_threshold=1,
+        dormant_threshold=2,
+        backoff_factor=1.0,
+        seed=0,
+    ).run()
+    assert not report.callback_errors
+    assert report.best_score == 9.0
+    assert manager.agents == [primary, others[0]]
+
+
+def test_the_report_is_printed_though_the_factory_fails_at_last(tmp_path: Path) -> None:
+    def once() -> BaseAgent:
+        if len(case.made) > 1:
+            raise ValueError("no GPU")
+        return case.factory()
+
+    case = Run(tmp_path, [1.0, 5.0], max_spawns=1)
+    with pytest.raises(LoopError, match="once raised ValueError: no GPU"):
+        case.run(once)
+    assert case.stream.getvalue().count("Training Complete") == 1

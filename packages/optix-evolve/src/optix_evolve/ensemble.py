@@ -41,6 +41,8 @@ class Ensemble:
         self._prune_count = 0
         self.regime: str | None = None
         """The market or score regime, as last set."""
+        self.learner: BaseAgent | None = None
+        """The agent that a run trains at the moment; it is never pruned."""
         self._in_training: set[int] = set()
         self._version = 0
 
@@ -132,7 +134,7 @@ class Ensemble:
     def prune(self, bottom_k: int = 1, *, keep: Sequence[BaseAgent] = ()) -> list[int]:
         """Remove the members of the lowest weights.
 
-        Never the best-scored one, the last one, or the agents in `keep`.
+        Never the best-scored one, the learner, the last one, or the agents in `keep`.
 
         Returns:
             The positions that they had, in the order of removal.
@@ -140,7 +142,7 @@ class Ensemble:
         Raises:
             ConfigurationError: if bottom_k is negative.
         """
-        kept = [self.population.position_of(agent) for agent in keep]
+        kept = [self.population.position_of(agent) for agent in (*keep, self.learner)]
         doomed = self.population.weakest(bottom_k, keep=[i for i in kept if i is not None])
         self.population.remove(doomed)
         self._prune_count += len(doomed)

@@ -1,7 +1,7 @@
 """An ensemble that is an agent: it acts as one, learns through one, is saved as one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -15,6 +15,7 @@ from optix_core.errors import CheckpointCorruptError, CheckpointError, Configura
 from optix_core.generator_state import generator_from_state, generator_state
 from optix_evolve.ensemble_policy import EnsemblePolicy
 from optix_evolve.policy_manager import PolicyManager
+from optix_evolve.population import Member
 
 _INDEX = "ensemble.json"
 _SAMPLE = 64
@@ -23,6 +24,7 @@ _SAMPLE = 64
 
 class _Index(msgspec.Struct, forbid_unknown_fields=True):
     schema_version: int
+    member_ids: list[int]
     weights: list[float]
 
 
@@ -32,7 +34,8 @@ class EnsembleAgent(BaseAgent):
 
     It learns through its primary agent alone, whose hyperparameters are its own; the other
     members act with the weights they have. `save_weights` writes every member and its weight,
-    `load_weights` reads them back into an ensemble of as many members of the same structure.
+    `load_weights` reads them back into an ensemble of as many members of the same structure, or
+    into those of its own members that were not pruned since.
 
     Args of the constructor:
         policy_manager: whose members act, by their weights of the moment.
@@ -114,27 +117,31 @@ class EnsembleAgent(BaseAgent):
             place = folder / f"member-{index}"
             place.mkdir(mode=0o700)
             member.agent.save_weights(os.fspath(place / "weights"))
-        index_data = _Index(1, [member.base_weight for member in members])
+        index_data = _Index(
+            schema_version=1,
+            member_ids=[member.member_id for member in members],
+            weights=[member.base_weight for member in members],
+        )
         (folder / _INDEX).write_bytes(msgspec.json.encode(index_data))
 
     def load_weights(self, path: str) -> None:
         """Read what `save_weights` wrote.
 
+        Members are matched by position; once some were pruned from this ensemble, those that are
+        left by who they are, and what was saved of the others is left out.
+
         Raises:
-            CheckpointError: if it holds another number of members.
+            CheckpointError: if it holds another number of members, or not those that are left.
             CheckpointCorruptError: if its index is damaged.
         """
         folder = Path(path)
-        weights = _read_index(folder)
+        index = _read_index(folder)
         members = list(self._manager.ensemble.population)
-        if len(weights) != len(members):
-            raise CheckpointError(
-                f"{path} holds {len(weights)} members, this ensemble has {len(members)}; "
-                "add or remove agents so that there are as many"
-            )
-        for index, (member, weight) in enumerate(zip(members, weights, strict=True)):
-            member.agent.load_weights(os.fspath(folder / f"member-{index}" / "weights"))
-            member.base_weight = weight
+        was_pruned = self._manager.ensemble.prune_count > 0
+        places = _places_by_id(members, index) if was_pruned else _places(members, index)
+        for member, place in zip(members, places, strict=True):
+            member.agent.load_weights(os.fspath(folder / f"member-{place}" / "weights"))
+            member.base_weight = index.weights[place]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the generator's state and that of members that have one, by position."""
@@ -152,13 +159,36 @@ class EnsembleAgent(BaseAgent):
                 agent.load_state_dict(member_state)
 
 
-def _read_index(folder: Path) -> list[float]:
+def _places(members: Sequence[Member], index: _Index) -> Sequence[int]:
+    if len(index.weights) != len(members):
+        raise CheckpointError(
+            f"the checkpoint holds {len(index.weights)} members, this ensemble has {len(members)}; "
+            "add or remove agents so that there are as many"
+        )
+    return range(len(members))
+
+
+def _places_by_id(members: Sequence[Member], index: _Index) -> Sequence[int]:
+    places = {member_id: place for place, member_id in enumerate(index.member_ids)}
+    newcomers = [i for i, member in enumerate(members) if member.member_id not in places]
+    if newcomers:
+        raise CheckpointError(
+            f"the checkpoint holds nothing of the members at {newcomers}, which joined later; "
+            "remove them, or load a later one"
+        )
+    return [places[member.member_id] for member in members]
+
+
+def _read_index(folder: Path) -> _Index:
+    place = folder / _INDEX
     try:
-        index = msgspec.json.decode((folder / _INDEX).read_bytes(), type=_Index)
+        index = msgspec.json.decode(place.read_bytes(), type=_Index)
     except (msgspec.DecodeError, OSError) as error:
-        raise CheckpointCorruptError(f"{folder / _INDEX} is damaged: {error}") from error
+        raise CheckpointCorruptError(f"{place} is damaged: {error}") from error
     if index.schema_version != 1:
         raise CheckpointError(
             f"{folder} was written in format {index.schema_version}, this version reads 1"
         )
-    return index.weights
+    if len(index.member_ids) != len(index.weights):
+        raise CheckpointCorruptError(f"{place} is damaged: not one weight a member")
+    return index

@@ -102,6 +102,7 @@ class PolicyManagerCallback(LoopCallback):
         """Make the learner the first member, where the ensemble is still empty."""
         if not len(self._ensemble.population):
             self._ensemble.add_agent(self._agent, 1.0)
+        self._ensemble.learner = self._acting()
 
     def on_episode_end(self, window_id: int, metrics: EvalMetrics | None) -> None:  # noqa: ARG002
         """Record the score of the member that acted."""
@@ -137,10 +138,16 @@ class PolicyManagerCallback(LoopCallback):
     def on_loop_stop(self) -> None:
         """Keep the given agent's own policy in the ensemble, and print the report."""
         self._end_round()
-        self._keep_own_policy()
-        for snapshot in self._own.values():
-            self._registry.unpin(snapshot.snapshot_id)
-        self._own.clear()
+        try:
+            self._keep_own_policy()
+        finally:
+            self._ensemble.learner = None
+            for snapshot in self._own.values():
+                self._registry.unpin(snapshot.snapshot_id)
+            self._own.clear()
+            self._report()
+
+    def _report(self) -> None:
         best = self._loop.best_snapshot
         reason = _sentence(self._loop.ending)
         metrics = None if best is None else best.eval_metrics
@@ -189,7 +196,7 @@ class PolicyManagerCallback(LoopCallback):
         return NextRound(self._loop.learner)
 
     def _prune_one(self) -> None:
-        removed = self._ensemble.prune(1, keep=[self._loop.learner])
+        removed = self._ensemble.prune(1)
         self._loop.record("pruned", positions=removed)
 
     def _spawn(self) -> NextRound | None:
@@ -220,7 +227,8 @@ class PolicyManagerCallback(LoopCallback):
             round_index=self._ensemble.spawn_count + 1,
         )
         self._ensemble.add_variant(shell, lineage)
-        removed = self._ensemble.prune_excess(keep=[shell])
+        self._ensemble.learner = shell
+        removed = self._ensemble.prune_excess()
         self._loop.record("spawned", lineage=lineage_status(lineage), pruned=removed)
         return NextRound(shell)
 
