@@ -17,6 +17,7 @@ class FakeLoop:
         self.state = LoopState.ACTIVE
         self.history: list[EvalMetrics] = []
         self.steps = 0
+        self.round_best_snapshot: PolicySnapshot | None = None
 
     @property
     def handle(self) -> LoopHandle:

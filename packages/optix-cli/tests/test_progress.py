@@ -84,6 +84,21 @@ def test_the_count_begins_anew_with_a_round() -> None:
     assert counts == [0, 1, 2, 1]
 
 
+def test_the_best_of_a_round_sets_the_count_back_and_leaves_the_runs_best() -> None:
+    view = RecordingView()
+    callback, loop = a_callback(view)
+    play(callback, loop, 0, 9.0)
+    callback.on_improvement(snapshot_of(scored(9.0)))
+    callback.on_dormant(0)
+    for window, (score, is_best) in enumerate([(5.0, True), (4.0, False), (6.0, True)], 1):
+        play(callback, loop, window, score)
+        if is_best:
+            loop.round_best_snapshot = snapshot_of(scored(score))
+    callback.on_loop_stop()
+    assert [progress.n_without_improvement for progress in view.evaluations] == [0, 0, 1, 0]
+    assert view.evaluations[-1].best == scored(9.0)
+
+
 def test_the_pace_is_that_of_the_last_windows() -> None:
     view = RecordingView()
     callback, loop = a_callback(view)

@@ -48,6 +48,14 @@ app.command(
     sort_key=2,
 )
 
+bench = App(name="bench", help="Measure what something costs on this machine.", sort_key=3)
+bench.command(
+    "optix_cli.bench_command:ensemble",
+    name="ensemble",
+    help="Measure mean, vote and forward pass of an ensemble of your sizes.",
+)
+app.command(bench)
+
 
 @app.meta.default
 def launch(

@@ -105,6 +105,7 @@ class ProgressCallback(LoopCallback):
         self._time_s = 0.0
         self._last: EvalMetrics | None = None
         self._best: EvalMetrics | None = None
+        self._round_best: PolicySnapshot | None = None
         self._has_news = self._has_improved = False
         self._last_window_evaluated: int | None = None
         self._gap = settings.base_interval
@@ -175,10 +176,18 @@ class ProgressCallback(LoopCallback):
 
     def _tell_news(self) -> None:
         if self._has_news:
+            self._note_round_best()
             count = 0 if self._has_improved else self._n_without_improvement + 1
             self._n_without_improvement = count
             self._has_news = self._has_improved = False
             self._view.evaluated(self.progress())
+
+    def _note_round_best(self) -> None:
+        """Patience counts against the round's best; only the run's comes with `on_improvement`."""
+        best = None if self._loop is None else self._loop.round_best_snapshot
+        if best is not None and best is not self._round_best:
+            self._has_improved = True
+        self._round_best = best
 
     def _rate(self) -> float | None:
         if not self._marks:
