@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import optix_core
+import optix_evolve
 import optix_pipelines
 import optix_tf
 import tensor_optix
@@ -21,12 +22,16 @@ DOCUMENTED = {
         "BaseAgent",
         "BaseEvaluator",
         "BatchPipeline",
+        "EnsembleAgent",
         "EpisodeData",
         "EvalMetrics",
         "HyperparamSet",
         "LoopCallback",
+        "MetaController",
         "PBTOptimizer",
+        "PolicyManager",
         "RLOptimizer",
+        "RegimeDetector",
         "TFAgent",
         "TFEvaluator",
     ],
@@ -38,14 +43,18 @@ DOCUMENTED = {
     "tensor_optix.core.base_optimizer": ["BaseOptimizer"],
     "tensor_optix.core.base_pipeline": ["BasePipeline"],
     "tensor_optix.core.checkpoint_registry": ["CheckpointRegistry"],
+    "tensor_optix.core.ensemble_agent": ["EnsembleAgent"],
     "tensor_optix.core.loop_controller": ["LoopController"],
+    "tensor_optix.core.meta_controller": ["MetaAction", "MetaController"],
+    "tensor_optix.core.policy_manager": ["PolicyManager", "PolicyManagerCallback"],
+    "tensor_optix.core.regime_detector": ["RegimeDetector"],
     "tensor_optix.core.types": ["EpisodeData", "EvalMetrics", "HyperparamSet", "LoopState"],
     "tensor_optix.optimizers.backoff_optimizer": ["BackoffOptimizer"],
     "tensor_optix.optimizers.pbt_optimizer": ["PBTOptimizer"],
     "tensor_optix.pipeline.batch_pipeline": ["BatchPipeline"],
 }
 
-HOMES = (optix_core, optix_pipelines, optix_tf)
+HOMES = (optix_core, optix_evolve, optix_pipelines, optix_tf)
 
 
 @pytest.mark.parametrize(

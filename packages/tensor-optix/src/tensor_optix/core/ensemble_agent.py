@@ -1,0 +1,5 @@
+"""Many policies as one agent."""
+
+from optix_evolve import EnsembleAgent
+
+__all__ = ["EnsembleAgent"]
