@@ -11,16 +11,18 @@ import pytest
 
 from optix_core import BaseAgent, BaseEvaluator, LoopCallback, RLOptimizer
 from optix_core.testing import FakeAgent, ScriptedPipeline
+from optix_evolve import PolicyManager, PolicyManagerCallback
 
 README = Path(__file__).parents[1] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 MAX_WINDOWS = 2
+EVOLVING_WINDOWS = 4
 
 
 def title(example: str) -> str:
     """The heading that an example stands under."""
     before = README.read_text("utf-8").split(example)[0]
-    return re.findall(r"^## (.*)$", before, re.MULTILINE)[-1]
+    return re.findall(r"^###? (.*)$", before, re.MULTILINE)[-1]
 
 
 @pytest.fixture
@@ -29,6 +31,10 @@ def _few_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def capped(self: RLOptimizer, *args: Any, **settings: Any) -> None:
         limit = settings.pop("max_episodes", None) or MAX_WINDOWS
+        if any(isinstance(each, PolicyManagerCallback) for each in settings.get("callbacks", [])):
+            # DORMANT at the second evaluation of a round: evolution is what it shows.
+            settings |= {"plateau_threshold": 1, "dormant_threshold": 1, "improvement_margin": 1e9}
+            limit = EVOLVING_WINDOWS
         construct(self, *args, max_episodes=limit, **settings)
 
     monkeypatch.setattr(RLOptimizer, "__init__", capped)
@@ -93,6 +99,19 @@ def test_example_runs(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(example, f"README: {title(example)}", "exec"), namespace)  # noqa: S102
     use_what_it_defines(namespace)
+    check_what_evolved(namespace)
+
+
+def check_what_evolved(namespace: dict[str, Any]) -> None:
+    """An example with a manager and a run has members with scores; one with a factory spawned."""
+    manager, run = namespace.get("pm"), namespace.get("opt")
+    if manager is None or run is None:
+        return
+    assert isinstance(manager, PolicyManager)
+    status = manager.status()
+    assert status["agents"][0]["mean_score"] is not None
+    assert (status["spawn_count"] > 0) == ("make_agent" in namespace)
+    assert len(manager.agents) == (3 if "ensemble" in namespace else 1 + status["spawn_count"])
 
 
 def use_what_it_defines(namespace: dict[str, Any]) -> None:
@@ -131,6 +150,15 @@ def test_there_is_an_example_for_each_section_of_the_quick_tour() -> None:
         "PPO",
         "DQN, or any algorithm",
         "PyTorch, JAX, or no framework",
+        "Automatic rollback",
+        "Spawn budget",
+        "Autonomous spawning",
+        "MetaController",
+        "Ensemble",
+        "Weight rebalancing",
+        "Population control",
+        "Regime detection",
+        "Observability",
         "Custom evaluators",
         "Callbacks",
         "Full configuration",
