@@ -1,7 +1,5 @@
 """The training loop for reinforcement learning that runs itself: its framework-free core."""
 
-from importlib.metadata import version
-
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
@@ -23,7 +21,7 @@ from optix_core.run_report import RunReport, render_report
 from optix_core.seeds import SeedPlan
 from optix_core.simple_pipeline import SimplePipeline
 
-__version__ = version("optix-core")
+__version__: str
 
 __all__ = [
     "BackoffOptimizer",
@@ -52,3 +50,12 @@ __all__ = [
     "StopReason",
     "render_report",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        # Not above: reading metadata would take a fifth of the time of importing all the rest.
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("optix-core")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
