@@ -1,23 +1,13 @@
 """The training loop: collects windows and carries out what was decided about them."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, assert_never, final
 
 import numpy as np
 
-from optix_core.abilities import Seedable, ValidatesOnSeeds, supports
-from optix_core.backoff_scheduler import (
-    Evaluation,
-    decide,
-    enter_watchdog,
-    is_due,
-    put_off,
-    start_round,
-)
 from optix_core.base_agent import BaseAgent
-from optix_core.base_pipeline import BasePipeline
 from optix_core.best_policies import BestPolicies
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.decisions import (
@@ -33,21 +23,19 @@ from optix_core.decisions import (
     ending_of,
 )
 from optix_core.episode_data import EpisodeData
-from optix_core.errors import ContractViolationError
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.learning_seat import LearningSeat
 from optix_core.loop_parts import LoopParts
+from optix_core.loop_report import report_run
 from optix_core.loop_state import LoopState
-from optix_core.metrics_history import MetricsHistory
 from optix_core.policy_snapshot import PolicySnapshot
+from optix_core.round_book import RoundBook
 from optix_core.run_recorder import RunProgress, RunRecorder, WindowOutcome
-from optix_core.run_report import RunReport, best_fields
+from optix_core.run_report import RunReport
+from optix_core.stage import Stage
 from optix_core.tuning_seat import read_hyperparams
-from optix_core.verdict import judge_convergence
 
 logger = logging.getLogger(__name__)
-
-FIRST_EVALUATIONS = 5
-"""What the best is held against when a run has to have risen."""
 
 
 @final
@@ -61,22 +49,20 @@ class LoopController:
     def __init__(self, parts: LoopParts) -> None:
         """Take the parts; nothing is opened or written before `run`."""
         self._parts = parts
-        self._learner = parts.agent
-        self._scheduler = start_round(parts.scheduler_settings, 0)
-        self._history = MetricsHistory()
-        self._first_evaluations: list[EvalMetrics] = []
-        self._bests = BestPolicies(parts.registry, self._is_better)
+        self._stage = Stage(parts.pipeline, parts.val_pipeline, parts.seeds)
+        self._learning = LearningSeat(parts.agent)
+        self._book = RoundBook(
+            parts.scheduler_settings, BestPolicies(parts.registry, self._is_better)
+        )
         self._ending: Stop | None = None
         self._offered_round: NextRound | None = None
-        self._diagnostics: Mapping[str, Any] = {}
-        self._is_replaced = False
         self._progress = RunProgress()
         self._recorder = RunRecorder(parts.directory, self._progress, parts.clock)
 
     @property
     def state(self) -> LoopState:
         """State of the loop."""
-        return self._scheduler.state
+        return self._book.state
 
     @property
     def steps(self) -> int:
@@ -86,12 +72,12 @@ class LoopController:
     @property
     def learner(self) -> BaseAgent:
         """The agent that acts and learns in this round."""
-        return self._learner
+        return self._learning.agent
 
     @property
     def history(self) -> Sequence[EvalMetrics]:
         """Evaluations so far, oldest first, thinned beyond 4,096."""
-        return self._history
+        return self._book.history
 
     @property
     def registry(self) -> CheckpointRegistry:
@@ -101,12 +87,12 @@ class LoopController:
     @property
     def best_snapshot(self) -> PolicySnapshot | None:
         """The best policy of this run so far."""
-        return self._bests.of_run
+        return self._book.bests.of_run
 
     @property
     def round_best_snapshot(self) -> PolicySnapshot | None:
         """The best policy of this round so far."""
-        return self._bests.of_round
+        return self._book.bests.of_round
 
     @property
     def ending(self) -> Stop | None:
@@ -122,12 +108,10 @@ class LoopController:
 
         Does nothing before the round's first finite score.
         """
-        best = self._bests.of_round
-        if best is None:
-            return
-        self._parts.registry.load(best, self._learner)
-        self._is_replaced = True
-        self._forget_policy()
+        best = self.round_best_snapshot
+        if best is not None:
+            self.registry.load(best, self.learner)
+            self._replace_policy(self.learner)
 
     def stop(self, reason: str = "") -> None:
         """End the run after the window in progress; safe from any thread."""
@@ -149,7 +133,7 @@ class LoopController:
             Exception: what agent, environment or evaluator raised, as it was raised, with a note
                 that names window and step. The report is written to the journal before.
         """
-        self._parts.registry.run_id = self._recorder.begin(self._parts.asked)
+        self.registry.run_id = self._recorder.begin(self._parts.asked)
         failure: BaseException | None = None
         try:
             self._open()
@@ -167,15 +151,9 @@ class LoopController:
         return report
 
     def _open(self) -> None:
-        parts = self._parts
-        self._seat_learner(parts.agent)
-        self._seed_training()
-        if supports(parts.val_pipeline, ValidatesOnSeeds):
-            parts.val_pipeline.validate_on(parts.seeds.integer("validation"))
-        for pipeline in self._pipelines():
-            pipeline.setup()
-        parts.callbacks.bind(self)
-        parts.callbacks.notify("on_loop_start")
+        self._stage.open(self.learner)
+        self._parts.callbacks.bind(self)
+        self._parts.callbacks.notify("on_loop_start")
 
     def _collect(self) -> None:
         windows = iter(self._parts.pipeline.episodes())
@@ -194,9 +172,9 @@ class LoopController:
     def _iterate(self, window: EpisodeData) -> None:
         parts, window_id = self._parts, self._progress.window_id
         self._progress.steps += window.length
-        self._is_replaced = False
+        self._learning.begin_window()
         window = parts.judge.observe(replace(window, episode_id=window_id))
-        metrics = self._evaluate(window) if is_due(self._scheduler, window_id) else None
+        metrics = self._evaluate(window) if self._book.is_due(window_id) else None
         parts.callbacks.notify("on_episode_end", window_id, metrics)
         decisions = () if metrics is None else self._decide(metrics)
         is_learned = self._learn(window)
@@ -204,85 +182,65 @@ class LoopController:
             window=window,
             metrics=metrics,
             decisions=decisions,
-            scheduler=self._scheduler,
-            best=self._bests.of_run,
+            scheduler=self._book.scheduler,
+            best=self.best_snapshot,
             is_learned=is_learned,
-            diagnostics=self._diagnostics,
-            hyperparams=read_hyperparams(self._learner).params,
+            diagnostics=self._learning.diagnostics,
+            hyperparams=read_hyperparams(self.learner).params,
             validation_steps=parts.judge.validation_steps,
         )
         self._recorder.window(outcome)
 
     def _evaluate(self, window: EpisodeData) -> EvalMetrics | None:
-        metrics = self._parts.judge.evaluate(window, self._diagnostics)
+        metrics = self._parts.judge.evaluate(window, self._learning.diagnostics)
         if metrics is None:
-            self._scheduler = put_off(self._scheduler)
+            self._book.put_off()
         return metrics
 
-    def _learn(self, window: EpisodeData) -> bool:
-        if self._is_replaced or self.state is LoopState.WATCHDOG:
-            return False
-        diagnostics = self._learner.learn(window)
-        if not isinstance(diagnostics, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ContractViolationError(
-                f"learn of {type(self._learner).__name__} must return a dict of diagnostics, "
-                f"got {type(diagnostics).__name__}; return {{}} where there are none"
-            )
-        self._diagnostics = diagnostics
-        return True
-
     def _decide(self, metrics: EvalMetrics) -> tuple[Decision, ...]:
-        parts = self._parts
+        parts, window_id = self._parts, self._progress.window_id
         if parts.judge.take_unit_change():
-            self._begin_baseline()
-        parts.tuning.settle(self._learner, metrics)
-        self._history.append(metrics)
-        if len(self._first_evaluations) < FIRST_EVALUATIONS:
-            self._first_evaluations.append(metrics)
-        is_better = self._bests.improves_round(metrics)
-        evaluation = Evaluation(
-            window_id=self._progress.window_id,
-            score=metrics.primary_score,
-            is_better=is_better,
-        )
-        self._scheduler, decisions = decide(parts.scheduler_settings, self._scheduler, evaluation)
+            self._book.begin_baseline(window_id + 1)
+        parts.tuning.settle(self.learner, metrics)
+        self._book.enter(metrics)
+        decisions = self._book.decide(window_id, metrics)
         for decision in decisions:
             self._carry_out(decision, metrics)
         self._tune()
         return decisions
 
     def _carry_out(self, decision: Decision, metrics: EvalMetrics) -> None:
-        callbacks = self._parts.callbacks
+        callbacks, window_id = self._parts.callbacks, self._progress.window_id
         match decision:
             case Improve():
                 self._improve(metrics)
             case EnterCooling():
-                logger.info("window %d: plateau, cooling", self._progress.window_id)
-                callbacks.notify("on_plateau", self._progress.window_id, self.state)
+                logger.info("window %d: plateau, cooling", window_id)
+                callbacks.notify("on_plateau", window_id, self.state)
             case EnterDormant():
                 self._enter_dormant()
             case Degrade(restore_best, is_new):
                 if is_new:
-                    callbacks.notify("on_degradation", self._progress.window_id, metrics)
+                    callbacks.notify("on_degradation", window_id, metrics)
                 if restore_best:
-                    logger.warning("window %d: degraded", self._progress.window_id)
+                    logger.warning("window %d: degraded", window_id)
                     self.roll_back()
             case Reactivate():
-                logger.info("window %d: degraded, training again", self._progress.window_id)
+                logger.info("window %d: degraded, training again", window_id)
             case _:
                 assert_never(decision)
 
     def _improve(self, metrics: EvalMetrics) -> None:
         self._parts.tuning.on_improvement(metrics)
-        if self._bests.save(self._learner, metrics):
-            self._parts.callbacks.notify("on_improvement", self._bests.of_run)
+        if self._book.bests.save(self.learner, metrics):
+            self._parts.callbacks.notify("on_improvement", self.best_snapshot)
 
     def _is_better(self, candidate: EvalMetrics, baseline: EvalMetrics | None) -> bool:
         return self._parts.judge.is_better(candidate, baseline, self._parts.improvement_margin)
 
     def _enter_dormant(self) -> None:
-        parts = self._parts
-        answer = parts.callbacks.ask_dormant(self._progress.window_id) or self._offered_round
+        parts, window_id = self._parts, self._progress.window_id
+        answer = parts.callbacks.ask_dormant(window_id) or self._offered_round
         self._offered_round = None
         if isinstance(answer, Stop):
             self._ending = answer
@@ -291,109 +249,74 @@ class LoopController:
         elif answer is not None:
             self._begin_round(answer.agent)
         elif parts.scheduler_settings.watchdog:
-            window_id = self._progress.window_id
-            self._scheduler = enter_watchdog(parts.scheduler_settings, self._scheduler, window_id)
+            self._book.watch(window_id)
         else:
-            n_idle = self._scheduler.n_without_improvement
-            self._ending = judge_convergence(
-                self._first_evaluations, self._bests.of_run, self._history.total, n_idle
-            )
+            self._ending = self._book.conclude()
 
     def _begin_round(self, learner: BaseAgent) -> None:
-        if learner is self._learner:
-            # The same policy goes on: what it has to beat stays.
-            self._scheduler = start_round(
-                self._parts.scheduler_settings,
-                self._progress.window_id + 1,
-                self._scheduler.best_score,
-            )
+        next_window = self._progress.window_id + 1
+        if learner is self.learner:
+            self._book.go_on(next_window)
             self.record("round_continued", round=self._progress.rounds)
             return
         self._progress.rounds += 1
-        self._seat_learner(learner)
-        self._seed_training()
-        self._is_replaced = True
-        self._forget_policy()
-        self._begin_baseline()
+        self._stage.seat(learner, n_rounds=self._progress.rounds)
+        self._replace_policy(learner)
+        self._book.begin_baseline(next_window)
         self.record("round_started", round=self._progress.rounds)
 
-    def _begin_baseline(self) -> None:
-        self._scheduler = start_round(self._parts.scheduler_settings, self._progress.window_id + 1)
-        self._bests.begin_round()
-
-    def _forget_policy(self) -> None:
-        self._diagnostics = {}
+    def _replace_policy(self, learner: BaseAgent) -> None:
+        """What was gathered and tried with the policy before is not this one's."""
+        self._learning.replace_policy(learner)
         self._parts.judge.forget()
         self._parts.tuning.on_restart()
 
     def _tune(self) -> None:
         parts = self._parts
         if self.state is LoopState.COOLING:
-            parts.tuning.on_plateau(self._history)
-        if self._is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
+            parts.tuning.on_plateau(self.history)
+        if self._learning.is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
             return
-        change = parts.tuning.tune(self._learner, self._history, self._progress.window_id)
+        change = parts.tuning.tune(self.learner, self.history, self._progress.window_id)
         if change is not None:
             parts.callbacks.notify("on_hyperparam_update", *change)
 
-    def _pipelines(self) -> list[BasePipeline]:
-        val = self._parts.val_pipeline
-        return [self._parts.pipeline] if val is None else [self._parts.pipeline, val]
-
-    def _seat_learner(self, agent: BaseAgent) -> None:
-        self._learner = agent
-        for pipeline in self._pipelines():
-            pipeline.set_agent(agent)
-
-    def _seed_training(self) -> None:
-        if supports(self._parts.pipeline, Seedable):
-            seed = self._parts.seeds.integers("training", self._progress.rounds)[-1]
-            self._parts.pipeline.seed(seed)
+    def _learn(self, window: EpisodeData) -> bool:
+        if self._learning.is_replaced or self.state is LoopState.WATCHDOG:
+            return False
+        self._learning.learn(window)
+        return True
 
     def _hand_back_best(self) -> None:
-        if self._bests.of_run is not None:
-            self._parts.registry.load(self._bests.of_run, self._parts.agent)
+        if self.best_snapshot is not None:
+            self.registry.load(self.best_snapshot, self._parts.agent)
 
     def _close(self, failure: BaseException | None) -> RunReport:
         """End the run however it ended; a failure in flight is never masked."""
-        errors: list[Exception] = []
-        steps: list[Callable[[], object]] = [
-            lambda: self._parts.callbacks.notify("on_loop_stop"),
-            *(pipeline.teardown for pipeline in self._pipelines()),
-        ]
-        for step in steps:
-            try:
-                step()
-            except Exception as error:
-                logger.exception("closing the run raised")
-                errors.append(error)
-        report = self._report(failure)
+        notify = self._parts.callbacks.notify
+        errors = _try_all([lambda: notify("on_loop_stop"), *self._stage.closers])
+        ending = self._ending or Stop(StopReason.STOPPED)
+        report = report_run(
+            self._parts,
+            self._book,
+            self._recorder,
+            ending=ending,
+            learner=self.learner,
+            error="" if failure is None else ending.detail,
+        )
         self._recorder.end(report)
-        self._bests.release()
+        self._book.bests.release()
         if failure is None and errors:
             raise errors[0]
         return report
 
-    def _report(self, failure: BaseException | None) -> RunReport:
-        ending, best = self._ending or Stop(StopReason.STOPPED), self._bests.of_run
-        first = next((m.primary_score for m in self._first_evaluations if m.is_finite), None)
-        params = best.hyperparams.params if best else self._learner.get_hyperparams().params
-        return RunReport(
-            run_id=self._recorder.run_id,
-            seed=self._parts.seeds.seed,
-            stop_reason=ending.reason,
-            detail=ending.detail,
-            state=self.state,
-            windows=self._progress.window_id,
-            steps=self._progress.steps,
-            validation_steps=self._parts.judge.validation_steps,
-            evaluations=self._history.total,
-            rounds=self._progress.rounds,
-            first_score=first,
-            **best_fields(best),
-            hyperparams=params,
-            tuner=self._parts.tuning.name,
-            callback_errors=self._parts.callbacks.errors,
-            error=ending.detail if failure is not None else "",
-            time_s=self._recorder.time_s,
-        )
+
+def _try_all(steps: Sequence[Callable[[], object]]) -> list[Exception]:
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as error:
+            logger.exception("closing the run raised")
+            errors.append(error)
+    return errors

@@ -49,7 +49,8 @@ class RunRecorder:
     ) -> None:
         """Record into this directory, reading the progress as it is at each event."""
         self._directory = directory
-        self._progress = progress
+        self.progress = progress
+        """How far the run has come, as it is at each event."""
         self._clock = clock
         self._started_at = clock()
         self._hyperparams: Mapping[str, Any] | None = None
@@ -74,7 +75,7 @@ class RunRecorder:
     def event(self, name: str, **fields: Any) -> None:
         """Append an event at the window in progress."""
         self._directory.journal.append(
-            name, run=self.run_id, window=self._progress.window_id, **fields
+            name, run=self.run_id, window=self.progress.window_id, **fields
         )
 
     def window(self, outcome: WindowOutcome) -> None:
@@ -86,8 +87,8 @@ class RunRecorder:
         ended, metrics = outcome.window.episode_returns, outcome.metrics
         self.event(
             "window",
-            round=self._progress.rounds,
-            steps=self._progress.steps,
+            round=self.progress.rounds,
+            steps=self.progress.steps,
             validation_steps=outcome.validation_steps,
             state=outcome.scheduler.state.value,
             interval=outcome.scheduler.interval,

@@ -1,0 +1,90 @@
+"""Where a run stands: its scheduler, its evaluations, its best policies."""
+
+from typing import final
+
+from optix_core.backoff_scheduler import (
+    Evaluation,
+    decide,
+    enter_watchdog,
+    is_due,
+    put_off,
+    start_round,
+)
+from optix_core.best_policies import BestPolicies
+from optix_core.decisions import Decision, Stop
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.loop_state import LoopState
+from optix_core.metrics_history import MetricsHistory
+from optix_core.scheduler_settings import SchedulerSettings
+from optix_core.verdict import judge_convergence
+
+FIRST_EVALUATIONS = 5
+"""What the best is held against when a run has to have risen."""
+
+
+@final
+class RoundBook:
+    """Keeps the books of a run and of the round in progress; carries nothing out."""
+
+    def __init__(self, settings: SchedulerSettings, bests: BestPolicies) -> None:
+        """Open the first round at window 0."""
+        self._settings = settings
+        self.scheduler = start_round(settings, 0)
+        """Where the round stands."""
+        self.history = MetricsHistory()
+        """Evaluations of the run."""
+        self.bests = bests
+        """The best policies of run and round."""
+        self._first: list[EvalMetrics] = []
+
+    @property
+    def state(self) -> LoopState:
+        """State of the loop."""
+        return self.scheduler.state
+
+    @property
+    def first_score(self) -> float | None:
+        """The first finite score; None where none of the first evaluations had one."""
+        return next((m.primary_score for m in self._first if m.is_finite), None)
+
+    def is_due(self, window_id: int) -> bool:
+        """Whether a window is to be evaluated."""
+        return is_due(self.scheduler, window_id)
+
+    def put_off(self) -> None:
+        """Move the evaluation that is due one window on."""
+        self.scheduler = put_off(self.scheduler)
+
+    def enter(self, metrics: EvalMetrics) -> None:
+        """Take an evaluation into the history."""
+        self.history.append(metrics)
+        if len(self._first) < FIRST_EVALUATIONS:
+            self._first.append(metrics)
+
+    def decide(self, window_id: int, metrics: EvalMetrics) -> tuple[Decision, ...]:
+        """Judge an evaluation by the round's best; returns what is to be carried out, in order."""
+        evaluation = Evaluation(
+            window_id=window_id,
+            score=metrics.primary_score,
+            is_better=self.bests.improves_round(metrics),
+        )
+        self.scheduler, decisions = decide(self._settings, self.scheduler, evaluation)
+        return decisions
+
+    def begin_baseline(self, window_id: int) -> None:
+        """Begin a round at a window, with a baseline of its own."""
+        self.scheduler = start_round(self._settings, window_id)
+        self.bests.begin_round()
+
+    def go_on(self, window_id: int) -> None:
+        """Begin a round with the same policy: what it has to beat stays."""
+        self.scheduler = start_round(self._settings, window_id, self.scheduler.best_score)
+
+    def watch(self, window_id: int) -> None:
+        """Go on from DORMANT as a watchdog."""
+        self.scheduler = enter_watchdog(self._settings, self.scheduler, window_id)
+
+    def conclude(self) -> Stop:
+        """Say what a run that has become DORMANT amounts to."""
+        n_idle = self.scheduler.n_without_improvement
+        return judge_convergence(self._first, self.bests.of_run, self.history.total, n_idle)

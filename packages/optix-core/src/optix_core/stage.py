@@ -1,0 +1,53 @@
+"""The pipelines of a run, and the agent that plays them."""
+
+from collections.abc import Callable
+from typing import final
+
+from optix_core.abilities import Seedable, ValidatesOnSeeds, supports
+from optix_core.base_agent import BaseAgent
+from optix_core.base_pipeline import BasePipeline
+from optix_core.seeds import SeedPlan
+
+
+@final
+class Stage:
+    """Opens and closes both pipelines, seeds them and seats the agent in them."""
+
+    def __init__(
+        self, pipeline: BasePipeline, val_pipeline: BasePipeline | None, seeds: SeedPlan
+    ) -> None:
+        """Take the pipelines of a run; nothing is opened before `open`."""
+        self._pipeline = pipeline
+        self._val_pipeline = val_pipeline
+        self._seeds = seeds
+
+    @property
+    def pipelines(self) -> list[BasePipeline]:
+        """Training, then validation where there is one."""
+        held_out = [] if self._val_pipeline is None else [self._val_pipeline]
+        return [self._pipeline, *held_out]
+
+    @property
+    def closers(self) -> list[Callable[[], None]]:
+        """What closes each pipeline, to be tried one by one."""
+        return [pipeline.teardown for pipeline in self.pipelines]
+
+    def open(self, agent: BaseAgent) -> None:
+        """Seat the first learner, seed what can be seeded, set the pipelines up."""
+        self.seat(agent, n_rounds=1)
+        if supports(self._val_pipeline, ValidatesOnSeeds):
+            self._val_pipeline.validate_on(self._seeds.integer("validation"))
+        for pipeline in self.pipelines:
+            pipeline.setup()
+
+    def seat(self, agent: BaseAgent, *, n_rounds: int) -> None:
+        """Let an agent play from here on; training starts anew on the seed of its round.
+
+        Args:
+            agent: the learner of the round.
+            n_rounds: rounds begun so far, this one included.
+        """
+        for pipeline in self.pipelines:
+            pipeline.set_agent(agent)
+        if supports(self._pipeline, Seedable):
+            self._pipeline.seed(self._seeds.integers("training", n_rounds)[-1])
