@@ -1,4 +1,4 @@
-"""Run as a script: forks writers, kills them, and reports what the registry was like afterwards.
+"""Run as a module: forks writers, kills them, and reports what the registry was like afterwards.
 
 Forking from a small process of one thread keeps a kill at some milliseconds.
 """
@@ -14,9 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from optix_core import BaseAgent, EpisodeData, EvalMetrics, HyperparamSet
+from optix_core import EvalMetrics, HyperparamSet
 from optix_core.checkpoint_registry import CheckpointRegistry
-from optix_core.weights_file import load_arrays, save_arrays
+
+from .registry_scene import WeightAgent, loaded_scores, save
 
 MAX_SNAPSHOTS = 3
 SOURCES = (
@@ -26,53 +27,6 @@ SOURCES = (
     "_manifest.py",
     "checkpoint_registry.py",
 )
-
-
-class Agent(BaseAgent):
-    """Its policy is its score."""
-
-    weight = 0.0
-
-    def act(self, observation: Any) -> int:
-        return 0
-
-    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
-        return {}
-
-    def get_hyperparams(self) -> HyperparamSet:
-        return HyperparamSet({"weight": self.weight})
-
-    def set_hyperparams(self, hp: HyperparamSet) -> None:
-        if hp.params["weight"] != self.weight:
-            raise ValueError("hyperparameters of another policy")
-
-    def save_weights(self, path: str) -> None:
-        import numpy as np  # noqa: PLC0415
-
-        save_arrays(path, {"weight": np.full(64, self.weight)})
-
-    def load_weights(self, path: str) -> None:
-        self.weight = float(load_arrays(path)["weight"][0])
-
-
-def save(registry: CheckpointRegistry, score: float) -> int:
-    agent = Agent()
-    agent.weight = score
-    metrics = EvalMetrics(score, {"weight": score})
-    return registry.save(agent, metrics, agent.get_hyperparams()).sequence
-
-
-def scores_of(root: Path) -> dict[int, float]:
-    """Score by sequence, of snapshots each of which loads whole."""
-    registry = CheckpointRegistry(root)
-    found: dict[int, float] = {}
-    for snapshot in registry.snapshots():
-        agent = Agent()
-        registry.load(snapshot, agent)
-        score = snapshot.eval_metrics.primary_score
-        assert agent.weight == score == snapshot.eval_metrics.metrics["weight"]
-        found[snapshot.sequence] = score
-    return found
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -106,7 +60,7 @@ def kill_one(root: Path, rng: random.Random) -> dict[int, float]:
         registry, draws = CheckpointRegistry(root, MAX_SNAPSHOTS), random.Random(seed)  # noqa: S311
         while True:
             score = draws.random()
-            sequence = save(registry, score)
+            sequence = save(registry, score).sequence
             os.write(writer, f"{sequence} {score!r}\n".encode())
 
     child = fork(work)
@@ -124,7 +78,7 @@ def kill_one(root: Path, rng: random.Random) -> dict[int, float]:
 
 
 def check(root: Path, known: dict[int, float]) -> None:
-    found = scores_of(root)
+    found = loaded_scores(root)
     assert len(found) <= MAX_SNAPSHOTS + 2, found
     assert all(found[number] == known[number] for number in found.keys() & known.keys())
     if known:
@@ -133,11 +87,11 @@ def check(root: Path, known: dict[int, float]) -> None:
         assert max(found.values()) >= best, (found, best)
         assert newest in found, (found, newest)
     # The next save works, and clears away what the dead one left.
-    sequence = save(CheckpointRegistry(root, MAX_SNAPSHOTS), -1.0)
+    sequence = save(CheckpointRegistry(root, MAX_SNAPSHOTS), -1.0).sequence
     assert sequence > max([0, *found])
     known[sequence] = -1.0
     assert not list(root.glob(".tmp-*"))
-    assert len(scores_of(root)) <= MAX_SNAPSHOTS
+    assert len(loaded_scores(root)) <= MAX_SNAPSHOTS
 
 
 def kill_at_lines(step: int) -> None:
@@ -177,7 +131,7 @@ def kill_at_line(line: int) -> bool:
         _, status = os.waitpid(fork(work), 0)
         over = os.WIFEXITED(status)
         assert not over or os.WEXITSTATUS(status) == 0
-        found = list(scores_of(root).values())
+        found = list(loaded_scores(root).values())
         before, after = [9.0, 2.0, 3.0], [[9.0, 2.0, 3.0, 4.0], [9.0, 3.0, 4.0]]
         assert found in (after[1:] if over else [before, *after]), (line, found)
         check(root, {2: 9.0, 4: 3.0})
@@ -197,7 +151,7 @@ def write_together(writers: int, saves: int) -> None:
         children = [fork(lambda index=index: work(index)) for index in range(writers)]
         statuses = [os.waitpid(child, 0)[1] for child in children]
         assert statuses == [0] * writers, statuses
-        found = scores_of(root)
+        found = loaded_scores(root)
         assert sorted(found.values()) == [float(n) for n in range(writers * saves)], found
         assert sorted(found) == list(range(1, writers * saves + 1))
 
@@ -209,7 +163,7 @@ def outlive_the_parent() -> None:
         reader, writer = os.pipe()
 
         def parent() -> None:
-            agent = Agent()
+            agent = WeightAgent()
 
             def fork_and_die(path: str) -> None:
                 orphan = fork(lambda: select.select([], [], [], 30)[0].clear())  # noqa: PLW0108 - waits when called
@@ -222,7 +176,7 @@ def outlive_the_parent() -> None:
         os.waitpid(fork(parent), 0)
         orphan = int(os.read(reader, 100))
         try:
-            assert save(CheckpointRegistry(root), 2.0) == 1
+            assert save(CheckpointRegistry(root), 2.0).sequence == 1
         finally:
             os.kill(orphan, signal.SIGKILL)
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointCorruptError
 
-from .registry_scene import OneWeightAgent, flip_byte, load, load_best, save
+from .registry_scene import WeightAgent, flip_byte, load, load_best, save
 
 SCORES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, math.nan, math.inf, -math.inf])
 
@@ -202,7 +202,7 @@ class RegistryMachine(RuleBasedStateMachine):
             assert load_best(self.registry) == self.model[best].weight
         elif self.damaged or not self.all_readable():
             with pytest.raises(CheckpointCorruptError):
-                self.registry.load_best(OneWeightAgent())
+                self.registry.load_best(WeightAgent())
         else:
             assert load_best(self.registry) is None
 
