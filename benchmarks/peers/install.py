@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PEERS = ("sb3", "tensor-optix")
+PEERS = ("sb3", "tensor-optix", "tensor-optix-latest")
 
 logger = logging.getLogger("install")
 
