@@ -1,6 +1,5 @@
 """The learned controller of the examples, through the interface of any controller."""
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,14 @@ import pytest
 from optix_core import EvalMetrics
 from optix_evolve import DecisionRule, MetaAction
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "learned_meta_controller.py"
+from .load_example import load_example
+
 OPEN = {"budget_exhausted": False}
 
 
 @pytest.fixture(scope="module")
 def example() -> Any:
-    spec = spec_from_file_location("learned_meta_controller", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example("learned_meta_controller")
 
 
 def decisions_where(controller: DecisionRule, paying: MetaAction, n: int = 60) -> list[MetaAction]:
