@@ -59,6 +59,18 @@ def test_episode_returns_equal_a_walk_through_the_rows(case: Case) -> None:
     window = make_window(rewards, dones, valid=valid, returns_before=before)
     ended, running = walk(rewards, dones, valid, before)
     assert window.episode_returns.tolist() == ended
+    columns = [
+        walk(
+            [[row[env]] for row in rewards],
+            [[row[env]] for row in dones],
+            [[row[env]] for row in valid],
+            [start],
+        )[0]
+        for env, start in enumerate(before)
+    ]
+    assert window.returns_by_environment.tolist() == [
+        value for column in columns for value in column
+    ]
     assert window.returns_after.tolist() == running
     assert window.length == int(np.sum(valid))
     assert window.num_envs == len(before)

@@ -214,3 +214,23 @@ def test_teardown_closes_once() -> None:
     pipeline.teardown()
     pipeline.teardown()
     assert env.n_closes == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_other_seeds_have_returns_in_an_order_of_their_own(mode: AutoresetMode) -> None:
+    # Episodes of 3, 4 and 1 steps side by side, then one more of 3 steps: returns 6, 10, 1 and 6.
+    pipeline = EpisodePipeline(count_side_by_side(LENGTHS, mode), FakeAgent())
+    window = pipeline.play_episodes([7, 8, 9, 10])
+    assert window.episode_returns.tolist() == [1.0, 6.0, 10.0, 6.0]
+    assert window.returns_by_environment.tolist() == [6.0, 6.0, 10.0, 1.0]
+
+
+@pytest.mark.parametrize("seeds", [[], [-1], [0.5]])
+def test_other_episodes_need_seeds(seeds: list[Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        EpisodePipeline(CountingEnv([3]), FakeAgent()).play_episodes(seeds)
+
+
+def test_other_episodes_need_an_agent() -> None:
+    with pytest.raises(PipelineError, match="no agent"):
+        EpisodePipeline(CountingEnv([3])).play_episodes([1])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_core.domain import Domain
+from optix_core.episode_data import EpisodeData
 
 P = TypeVar("P")
 
@@ -151,6 +152,22 @@ class ValidatesOnSeeds(Protocol):
         """Play held-out windows from here on, leaving no trace in the agent.
 
         It acts greedily where it can. Resets are on seeds drawn once from this one.
+        """
+        ...
+
+
+@runtime_checkable
+class PlaysEpisodes(Protocol):
+    """A pipeline that can play whole held-out episodes on any seeds, beside its own windows."""
+
+    def play_episodes(self, seeds: Sequence[int]) -> EpisodeData:
+        """Let the agent that is seated play one whole episode a seed, leaving no trace in it.
+
+        It acts as in the pipeline's held-out windows, and these stay as they would have been. The
+        same seeds give the same starts in the same order (`EpisodeData.returns_by_environment`).
+
+        Args:
+            seeds: at least one, each in [0, 2**31).
         """
         ...
 

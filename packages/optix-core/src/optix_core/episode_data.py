@@ -105,6 +105,17 @@ class EpisodeData:
         In the order in which they ended, environments in order where several end at one step.
         Empty where none ended.
         """
+        returns, rows, _ = self._split_returns()
+        # Stable, so that environments stay in order where several end at one step.
+        return returns[np.argsort(rows, kind="stable")]
+
+    @property
+    def returns_by_environment(self) -> FloatArray:
+        """The same returns, all of the first environment first, then those of the next.
+
+        An order that does not depend on how long episodes lasted: where two policies play whole
+        episodes on the same seeds, their returns compare in pairs.
+        """
         return self._split_returns()[0]
 
     @property
@@ -113,9 +124,10 @@ class EpisodeData:
 
         It is the next window's `returns_before`.
         """
-        return self._split_returns()[1]
+        return self._split_returns()[2]
 
-    def _split_returns(self) -> tuple[FloatArray, FloatArray]:
+    def _split_returns(self) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
+        """Returns of ended episodes by environment, their last rows, and what is unfinished."""
         rewards, dones = self._valid_rewards(), self._columns(self.dones)
         before = np.zeros(self.num_envs) if self.returns_before is None else self.returns_before
         after = np.empty(self.num_envs)
@@ -133,10 +145,8 @@ class EpisodeData:
             rows.append(ends)
             returns.append(ended)
         if not rows:
-            return np.empty(0), after
-        # Stable, so that environments stay in order where several end at one step.
-        order = np.argsort(np.concatenate(rows), kind="stable")
-        return np.concatenate(returns)[order], after
+            return np.empty(0), np.empty(0, dtype=np.intp), after
+        return np.concatenate(returns), np.concatenate(rows), after
 
     def _valid_rewards(self) -> FloatArray:
         rewards = self.rewards if self.valid is None else np.where(self.valid, self.rewards, 0.0)

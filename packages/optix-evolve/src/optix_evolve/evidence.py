@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from optix_core.student_t import student_quantile
 from optix_evolve import short_window
 from optix_evolve.score_window import ScoreWindow
 from optix_evolve.short_window import MIN_FOR_RESIDUALS, LineFit
@@ -10,41 +11,13 @@ from optix_evolve.short_window import MIN_FOR_RESIDUALS, LineFit
 Z_95 = 1.6448536269514722
 """95 % quantile of the normal distribution."""
 
-_T_95_SMALL = (
-    math.inf,
-    6.313752,
-    2.919986,
-    2.353363,
-    2.131847,
-    2.015048,
-    1.943180,
-    1.894579,
-)
-
 MIN_PAIRS = 10
 """With fewer pairs a correlation says nothing: at n = 9 chance alone gives |r| > 0.58."""
 
 
 def student_95(df: int) -> float:
-    """95 % quantile of Student's t.
-
-    Args:
-        df: degrees of freedom, not negative; infinite result for 0.
-
-    Returns:
-        Exact to 6 digits below 8 degrees of freedom, to 4 from there on (the Cornish-Fisher
-        expansion in 1/df).
-
-    References:
-        Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
-    """
-    if df < len(_T_95_SMALL):
-        return _T_95_SMALL[df]
-    z2 = Z_95 * Z_95
-    first = (z2 + 1) / 4
-    second = (5 * z2**2 + 16 * z2 + 3) / 96
-    third = (3 * z2**3 + 19 * z2**2 + 17 * z2 - 15) / 384
-    return Z_95 * (1 + (first + (second + third / df) / df) / df)
+    """95 % quantile of Student's t; df is not negative, and 0 gives infinity."""
+    return student_quantile(0.95, float(df))
 
 
 def trend_evidence(fit: LineFit) -> float:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from gymnasium import Env
@@ -17,6 +17,7 @@ from optix_core.environment_pipeline import (
     positive_int,
 )
 from optix_core.episode_data import EpisodeData
+from optix_core.errors import ConfigurationError
 from optix_core.scalar_collector import ScalarCollector
 from optix_pipelines.vector_collector import VectorCollector
 
@@ -35,7 +36,7 @@ class EpisodePipeline(EnvironmentPipeline):
     episodes follows the one before in time, and rows of an environment that has ended its episode
     of the batch (or has none) are not valid. A batch starts from one reset on one seed, by the
     environment's own convention, so its episodes are not those that one environment would play.
-    `episode_returns` has exactly n entries either way.
+    `episode_returns` has exactly n entries either way. It also `PlaysEpisodes` on other seeds.
 
     Args of the constructor:
         env: a `gymnasium.Env` or `gymnasium.vector.VectorEnv`. The pipeline closes it at
@@ -75,11 +76,28 @@ class EpisodePipeline(EnvironmentPipeline):
         """Draw the list of the episodes' seeds from this one; the list of seed 0 is the default."""
         self._seeds = draw_seeds(checked_seed(seed), self._n_episodes)
 
+    def play_episodes(self, seeds: Sequence[int]) -> EpisodeData:
+        """Play one whole episode a seed, in the same way, beside the pipeline's own windows.
+
+        A vector environment of N environments takes the first ⌈n/N⌉ of the n seeds, one a batch.
+
+        Raises:
+            ConfigurationError: if there is no seed, or one is negative.
+            PipelineError: if there is no agent, or after `teardown`.
+        """
+        if not seeds:
+            raise ConfigurationError("seeds must hold at least one seed, got none")
+        checked = [checked_seed(seed) for seed in seeds]
+        return self._play_on(checked, self._seated(), self._window_id)
+
     def _play(self, players: Players, window_id: int) -> EpisodeData:
+        return self._play_on(self._seeds, players, window_id)
+
+    def _play_on(self, seeds: Sequence[int], players: Players, window_id: int) -> EpisodeData:
         player = players.held_out
         with player.untraced():
             window = self._collector.collect_episodes(
-                player, self._seeds, max_steps=self._max_steps, window_id=window_id
+                player, seeds, max_steps=self._max_steps, window_id=window_id
             )
         cut_off = window.metadata["episodes_cut_off"]
         if cut_off and not self._has_warned:
@@ -88,7 +106,7 @@ class EpisodePipeline(EnvironmentPipeline):
                 "%d of %d episodes did not end within %d steps and were cut off; give the "
                 "environment a time limit, or another max_steps",
                 cut_off,
-                self._n_episodes,
+                len(seeds),
                 self._max_steps,
             )
         return window

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.testing import assert_allclose, assert_equal
 
-from optix_core.abilities import Seedable, ValidatesOnSeeds, supports
+from optix_core.abilities import PlaysEpisodes, Seedable, ValidatesOnSeeds, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
@@ -20,7 +20,8 @@ _FIELDS = ("observations", "actions", "rewards", "terminated", "truncated", "nex
 class PipelineContract(ABC):
     """Inherit this in a test class, say how to make a pipeline, and let pytest collect it.
 
-    Pipelines that are `Seedable` or `ValidatesOnSeeds` are held to these promises too.
+    Pipelines that are `Seedable`, `ValidatesOnSeeds` or `PlaysEpisodes` are held to these
+    promises too.
     """
 
     goes_on_across_windows = True
@@ -159,6 +160,28 @@ class PipelineContract(ABC):
             assert_equal(agent.state_dict(), before)
             pipeline.teardown()
         _check_same_windows(*runs)
+
+    def test_other_episodes_leave_the_windows_as_they_were(self) -> None:
+        """`PlaysEpisodes`: one episode a seed, repeatable, without a trace in agent or windows."""
+        runs: list[list[EpisodeData]] = []
+        others_seeds = (3, 1, 4)
+        for seeds in ((), others_seeds, others_seeds):
+            agent = self._agent()
+            pipeline = self._seated(agent)
+            playing: object = pipeline
+            if not supports(playing, PlaysEpisodes):
+                return
+            windows = pipeline.episodes()
+            first, before = next(windows), agent.state_dict()
+            others = [playing.play_episodes(seeds) for _ in range(2) if seeds]
+            assert_equal(agent.state_dict(), before)
+            runs.append([first, next(windows), *others])
+            pipeline.teardown()
+        _check_same_windows(runs[0], runs[1][:2])
+        _check_same_windows(runs[1], runs[2])
+        _check_same_windows(runs[1][2:3], runs[1][3:])
+        n_played = len(runs[1][2].returns_by_environment)
+        _check(n_played == len(others_seeds), f"expected one episode a seed, got {n_played}")
 
     def _agent(self, **options: Any) -> FakeStatefulAgent:
         return FakeStatefulAgent(draw_action=self.draw_action, **options)
