@@ -26,6 +26,7 @@ DOCUMENTED = {
         "EpisodeData",
         "EvalMetrics",
         "HyperparamSet",
+        "LivePipeline",
         "LoopCallback",
         "MetaController",
         "PBTOptimizer",
@@ -52,6 +53,7 @@ DOCUMENTED = {
     "tensor_optix.optimizers.backoff_optimizer": ["BackoffOptimizer"],
     "tensor_optix.optimizers.pbt_optimizer": ["PBTOptimizer"],
     "tensor_optix.pipeline.batch_pipeline": ["BatchPipeline"],
+    "tensor_optix.pipeline.live_pipeline": ["DataSource", "LivePipeline"],
 }
 
 HOMES = (optix_core, optix_evolve, optix_pipelines, optix_tf)

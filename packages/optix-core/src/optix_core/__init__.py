@@ -5,6 +5,7 @@ from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.base_pipeline import BasePipeline
 from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.data_source import DataSource
 from optix_core.decisions import NextRound, Stop, StopReason
 from optix_core.domain import Domain
 from optix_core.episode_data import EpisodeData
@@ -30,6 +31,7 @@ __all__ = [
     "BaseOptimizer",
     "BasePipeline",
     "CheckpointRegistry",
+    "DataSource",
     "Domain",
     "EpisodeData",
     "EvalMetrics",

@@ -11,6 +11,7 @@ from optix_core import (
     BaseOptimizer,
     BasePipeline,
     CheckpointRegistry,
+    DataSource,
     Domain,
     EpisodeData,
     EvalMetrics,
@@ -48,7 +49,15 @@ from optix_evolve import (
     StackedMLP,
     adaptive_noise,
 )
-from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
+from optix_pipelines import (
+    BatchPipeline,
+    EpisodePipeline,
+    LivePipeline,
+    ReconnectPolicy,
+    WhenFull,
+    WindowProgress,
+    make_vector,
+)
 
 if TYPE_CHECKING:
     from optix_tf import PPOAgent, TFAgent, TFEvaluator
@@ -63,6 +72,7 @@ __all__ = [
     "BasePipeline",
     "BatchPipeline",
     "CheckpointRegistry",
+    "DataSource",
     "DecisionRule",
     "DenseLayer",
     "Domain",
@@ -74,6 +84,7 @@ __all__ = [
     "EvalMetrics",
     "HyperparamSet",
     "Lineage",
+    "LivePipeline",
     "LoopCallback",
     "LoopHandle",
     "LoopState",
@@ -92,6 +103,7 @@ __all__ = [
     "Population",
     "Question",
     "RLOptimizer",
+    "ReconnectPolicy",
     "RegimeDetector",
     "ReturnEvaluator",
     "RunReport",
@@ -100,6 +112,8 @@ __all__ = [
     "StopReason",
     "TFAgent",
     "TFEvaluator",
+    "WhenFull",
+    "WindowProgress",
     "adaptive_noise",
     "make_vector",
 ]
