@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,28 @@ def test_windows_between_evaluations_count_as_evidence() -> None:
     judge.observe(windows[1])
     assert judged(judge, windows[2:3])[0].primary_score == 2.0
     assert judged(judge, windows[3:])[0].primary_score == 8.0
+
+
+def test_a_pipelines_own_unit_is_no_drought(caplog: pytest.LogCaptureFixture) -> None:
+    judge = WindowJudge(ReturnEvaluator(), None, 3)
+    caplog.set_level("INFO")
+    windows = [
+        replace(window, metadata={"unit": "window"})
+        for window in scripted_windows([], [], [], [], [4.0, 5.0])
+    ]
+    metrics = judged(judge, windows)
+    assert [m.primary_score for m in metrics] == [0.0, 0.0, 0.0, 0.0, 9.0]
+    assert [m.metrics["unit"] for m in metrics] == ["window"] * 5
+    assert not judge.take_unit_change()
+    assert len(caplog.records) == 1
+
+
+def test_a_part_of_a_window_that_is_the_unit_is_not_scored() -> None:
+    judge = WindowJudge(ReturnEvaluator(), None, 3)
+    whole, part = scripted_windows([4.0, 5.0], [1.0, 2.0])
+    part = replace(part, metadata={"partial": True})
+    assert judged(judge, [replace(part, metadata={"partial": True, "unit": "window"})]) == [None]
+    assert judged(judge, [part, whole])[0].n_episodes == 4
 
 
 def test_after_a_drought_the_window_is_the_unit_for_good(caplog: pytest.LogCaptureFixture) -> None:

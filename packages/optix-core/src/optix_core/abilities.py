@@ -172,6 +172,18 @@ class PlaysEpisodes(Protocol):
         ...
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A pipeline that may wait for its next window for ever, as one over a live source may."""
+
+    def stop(self) -> None:
+        """Have who waits for a window get what there is, as partial, and then no more.
+
+        Called from any thread, a signal handler's included; returns at once.
+        """
+        ...
+
+
 _TIED_TO_ACT = frozenset(
     {"act_batch", "act_greedy", "act_greedy_batch", "action_distribution", "stack"}
 )

@@ -117,6 +117,7 @@ class LoopController:
         """End the run after the window in progress; safe from any thread."""
         if self._ending is None:
             self._ending = Stop(StopReason.STOPPED, reason or "stop() was called")
+        self._stage.stop()
 
     def continue_with(self, agent: BaseAgent) -> None:
         """Start a new round with this agent when the loop is DORMANT."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import final
 
-from optix_core.abilities import Seedable, ValidatesOnSeeds, supports
+from optix_core.abilities import Seedable, Stoppable, ValidatesOnSeeds, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.seeds import SeedPlan
@@ -39,6 +39,12 @@ class Stage:
             self._val_pipeline.validate_on(self._seeds.integer("validation"))
         for pipeline in self.pipelines:
             pipeline.setup()
+
+    def stop(self) -> None:
+        """Let a pipeline that waits for its next window wait no longer."""
+        for pipeline in self.pipelines:
+            if supports(pipeline, Stoppable):
+                pipeline.stop()
 
     def seat(self, agent: BaseAgent, *, n_rounds: int) -> None:
         """Let an agent play from here on; training starts anew on the seed of its round.

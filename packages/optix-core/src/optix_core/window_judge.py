@@ -24,7 +24,8 @@ class WindowJudge:
 
     A score that rests on fewer than two episodes is put off to the next window, which adds its
     own. Where `drought_limit` windows in a row end no episode, the window becomes the unit for
-    the rest of the run.
+    the rest of the run. A pipeline whose windows are the unit says so in their metadata; a partial
+    one of these, whose reward is only a part, is learned from and not scored.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class WindowJudge:
 
     def evaluate(self, window: EpisodeData, diagnostics: Mapping[str, Any]) -> EvalMetrics | None:
         """Score an observed window; None where the decision has to be put off."""
+        if window.partial and _is_unit(window):
+            return None
         train = _checked(self._evaluator.score(window, dict(diagnostics)), "score")
         if _is_thin(train):
             return None
@@ -107,13 +110,15 @@ class _Evidence:
         self._returns: list[float] = []
         self._windows_without_end = 0
         self._unit_is_window = False
+        self._has_said_unit = False
         self._changed = False
 
     def add(self, window: EpisodeData) -> EpisodeData:
         """Add a window's episodes; returns the window with all evidence so far."""
         ended = window.episode_returns
         self._returns.extend(ended.tolist())
-        self._windows_without_end = 0 if len(ended) else self._windows_without_end + 1
+        is_unit = self._is_own_unit(window)
+        self._windows_without_end = 0 if len(ended) or is_unit else self._windows_without_end + 1
         if not self._unit_is_window and self._windows_without_end >= self._drought_limit:
             self._use_windows()
         metadata = (
@@ -131,6 +136,13 @@ class _Evidence:
         """Forget the episodes, not the drought."""
         self._returns.clear()
 
+    def _is_own_unit(self, window: EpisodeData) -> bool:
+        is_unit = _is_unit(window)
+        if is_unit and not self._has_said_unit:
+            self._has_said_unit = True
+            logger.info("%s windows are the unit: the score is a window's reward", self._source)
+        return is_unit
+
     def _use_windows(self) -> None:
         self._unit_is_window = self._changed = True
         logger.warning(
@@ -139,6 +151,10 @@ class _Evidence:
             self._drought_limit,
             self._source,
         )
+
+
+def _is_unit(window: EpisodeData) -> bool:
+    return window.metadata.get("unit") == "window"
 
 
 def _is_thin(metrics: EvalMetrics) -> bool:
