@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from optix_cli import bench_command
-from optix_cli.bench_command import Measurement, Sizes, measure, table_of
+from optix_cli.bench_command import Sizes, measure, table_of
 from optix_cli.bench_members import RandomNetwork
 from optix_cli.machine_speed import MachineSpeed, measure_machine, seconds_of
+from optix_cli.measurement import Measurement
 from optix_evolve import MemberInference, Question
 
 from .conftest import RunCommand

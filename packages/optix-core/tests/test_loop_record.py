@@ -194,3 +194,25 @@ def test_report_reads_well(tmp_path: Path) -> None:
     assert "Reason           stopped: the pipeline ended" in text
     assert "3.5 ± 0.5 (standard error, 2 episodes), window 1" in text
     assert "learning_rate=0.1" in text
+
+
+def test_a_callback_sees_the_steps_of_training_and_of_validation(tmp_path: Path) -> None:
+    class Meter(Spy):
+        def __init__(self) -> None:
+            super().__init__()
+            self.readings: list[tuple[int, int]] = []
+
+        def on_episode_end(self, window_id: int, metrics: EvalMetrics | None) -> None:
+            self.readings.append((self.loop.steps, self.loop.validation_steps))
+
+    meter = Meter()
+    report, _, _ = run_script(
+        tmp_path,
+        [1.0, 2.0, 3.0],
+        callbacks=[meter],
+        val_pipeline=ScriptedPipeline([[1.0, 1.0]] * 3),
+    )
+    assert len(meter.readings) == 3
+    assert meter.readings == sorted(set(meter.readings))
+    assert meter.readings[-1] == (report.steps, report.validation_steps)
+    assert report.validation_steps > 0

@@ -1,8 +1,9 @@
 """`optix bench ensemble`: what an ensemble of the user's sizes costs on this machine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from rich.table import Table
 from optix_cli.bench_members import RandomNetwork
 from optix_cli.console import output_console, print_line
 from optix_cli.machine_speed import MachineSpeed, measure_machine, seconds_of
+from optix_cli.measurement import Measurement
+from optix_cli.scaling_plot import Panel, check_plot_path, scaling_svg, sizes_up_to
 from optix_core.errors import ConfigurationError
 from optix_evolve import MemberInference, Question
 from optix_evolve.action_arithmetic import MemberWeights, weighted_mean, weighted_vote
@@ -49,20 +52,6 @@ class Sizes:
         return (self.observation, *self.hidden, self.actions)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """What one way to combine members took."""
-
-    name: str
-    seconds: float
-    loop_seconds: float
-    """The same by a loop over members."""
-    n_bytes: int = 0
-    """Bytes that it has to read."""
-    products: int = 0
-    """Multiplications that it has to do."""
-
-
 def ensemble(
     *,
     members: int = 64,
@@ -71,6 +60,7 @@ def ensemble(
     observation: int = 17,
     hidden: Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative="")] = (64, 64),
     repeats: int = 5,
+    plot: Path | None = None,
 ) -> None:
     """Measure what an ensemble of these sizes costs here, and how near that is to the limit.
 
@@ -81,7 +71,10 @@ def ensemble(
         observation: Numbers in an observation.
         hidden: Width of each hidden layer of a member.
         repeats: How often to measure; the quickest counts.
+        plot: Draw how the times grow with members and with the batch up to these sizes: an SVG.
     """
+    if plot is not None:
+        check_plot_path(plot)
     sizes = Sizes(
         members=members,
         batch=batch,
@@ -103,6 +96,26 @@ def ensemble(
         f"{2 * machine.products_per_s / 1e9:.0f} GFLOP/s",
     )
     console.print(table_of(measured, machine))
+    if plot is not None:
+        with console.status("Measuring smaller ensembles"):
+            panels = measure_scaling(sizes)
+        plot.write_text(scaling_svg(panels, title=f"Ensembles of {widths}, float32"), "utf-8")
+        print_line(console, f"Drawn: {plot}")
+
+
+def measure_scaling(sizes: Sizes) -> list[Panel]:
+    """Measure up to these sizes: over members at the whole batch, over the batch at all members."""
+    batch, members = sizes.batch, sizes.members
+    return [
+        Panel(
+            x_label=f"members (batch {batch:,})",
+            measured={n: measure(replace(sizes, members=n)) for n in sizes_up_to(members)},
+        ),
+        Panel(
+            x_label=f"batch ({members:,} members)",
+            measured={n: measure(replace(sizes, batch=n)) for n in sizes_up_to(batch)},
+        ),
+    ]
 
 
 def measure(sizes: Sizes) -> list[Measurement]:

@@ -27,6 +27,11 @@ class LoopHandle(Protocol):
         ...
 
     @property
+    def validation_steps(self) -> int:
+        """Environment steps of validation so far."""
+        ...
+
+    @property
     def learner(self) -> BaseAgent:
         """The agent that acts and learns in this round."""
         ...

@@ -70,6 +70,11 @@ class LoopController:
         return self._progress.steps
 
     @property
+    def validation_steps(self) -> int:
+        """Environment steps of validation so far."""
+        return self._parts.judge.validation_steps
+
+    @property
     def learner(self) -> BaseAgent:
         """The agent that acts and learns in this round."""
         return self._learning.agent

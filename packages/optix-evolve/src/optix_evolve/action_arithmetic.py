@@ -206,11 +206,11 @@ def weighted_vote(
         from optix_evolve._kernels import voting as kernels  # noqa: PLC0415  loads numba
 
         is_valid = kernels.weighted_vote(rows, member_weights.shares, n_actions, result)
+    elif rows.size <= _FEW_VOTES:
+        is_valid = _few_votes(rows, member_weights.shares, n_actions, result)
     else:
-        is_valid = not rows.size or (int(rows.min()) >= 0 and int(rows.max()) < n_actions)
-        if is_valid and rows.size <= _FEW_VOTES:
-            result = _few_votes(rows, member_weights.shares, n_actions)
-        elif is_valid:
+        is_valid = int(rows.min()) >= 0 and int(rows.max()) < n_actions
+        if is_valid:
             places = rows + n_actions * np.arange(rows.shape[1])
             shares = np.repeat(member_weights.shares, rows.shape[1])
             tally = np.bincount(places.ravel(), shares, minlength=n_actions * rows.shape[1])
@@ -284,17 +284,24 @@ def _blas_sum(rows: AnyFloats, shares: AnyFloats, out: AnyFloats) -> None:
     np.dot(shares, rows, out=out)
 
 
-def _few_votes(rows: NDArray[Any], shares: FloatArray, n_actions: int) -> NDArray[np.int64]:
+def _few_votes(
+    rows: NDArray[Any], shares: FloatArray, n_actions: int, out: NDArray[np.int64]
+) -> bool:
+    """The kernel in plain Python: a few votes are counted before NumPy has begun."""
     weights: list[float] = shares.tolist()
     columns: list[list[int]] = rows.T.tolist()
-    winners: list[int] = []
-    for column in columns:
+    for place, column in enumerate(columns):
         tally = [0.0] * n_actions
         for action, weight in zip(column, weights, strict=True):
+            if not 0 <= action < n_actions:
+                return False
             tally[action] += weight
         least = max(tally) - TIE
-        winners.append(next(action for action in range(n_actions) if tally[action] >= least))
-    return np.array(winners, dtype=np.int64)
+        winner = 0
+        while tally[winner] < least:
+            winner += 1
+        out[place] = winner
+    return True
 
 
 def _weights_for(outputs: NDArray[Any], weights: MemberWeights | ArrayLike) -> MemberWeights:

@@ -25,7 +25,7 @@ def weighted_vote(
         False, with `out` undefined, if an action is outside [0, n_actions).
     """
     members, columns = actions.shape
-    tally = np.empty(512 * n_actions)
+    tally = np.empty(min(512, columns) * n_actions)
     for low in range(0, columns, 512):
         width = min(512, columns - low)
         tally[: width * n_actions] = 0.0

@@ -1,0 +1,164 @@
+"""One run of the evolution study: trains within a budget of environment steps, tests what is left.
+
+Every step counts, of training and of validation alike; the test does not, since it decides nothing.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any, final
+
+from gymnasium import spaces
+
+from examples.numpy_ppo import Categorical, NumpyPPO, SquashedGaussian
+from optix_core import (
+    BaseAgent,
+    CheckpointRegistry,
+    EvalMetrics,
+    LoopCallback,
+    LoopHandle,
+    RLOptimizer,
+    RunReport,
+    SeedPlan,
+)
+from optix_evolve import EnsembleAgent, PolicyManager
+from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
+
+N_ENVS, WINDOW_SIZE = 8, 128
+VALIDATION_EPISODES, TEST_EPISODES = 10, 50
+TEST_SEEDS_FROM = 1_000_000
+MAX_MEMBERS = 5
+NEVER = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """An environment and how many steps a run may take in it."""
+
+    env_id: str
+    budget: int
+    """Steps of training and validation."""
+    low: float
+    """Return that counts as 0: a policy that knows nothing."""
+    high: float
+    """Return that counts as 1."""
+
+    def normalised(self, score: float) -> float:
+        """A return on the scale from `low` to `high`."""
+        return (score - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How the budget is spent."""
+
+    name: str
+    spawns: bool
+    """Whether variants are trained when a round has converged, till the budget is spent."""
+    plateau_threshold: int = NEVER
+    dormant_threshold: int = NEVER
+
+
+@final
+class Budget(LoopCallback):
+    """Ends the run when its steps are spent."""
+
+    def __init__(self, steps: int) -> None:
+        self._budget = steps
+
+    def bind(self, loop: LoopHandle) -> None:
+        self._loop = loop
+
+    def on_episode_end(self, window_id: int, metrics: EvalMetrics | None) -> None:
+        if self._loop.steps + self._loop.validation_steps >= self._budget:
+            self._loop.stop("the budget of steps is spent")
+
+
+def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
+    """Train and test; returns what the journal keeps, in JSON types."""
+    began = time.process_time()
+    plan = SeedPlan(seed)
+    agents = _agents(task.env_id, plan)
+    agent = next(agents)
+    with tempfile.TemporaryDirectory() as directory:
+        manager = PolicyManager(CheckpointRegistry(directory), max_ensemble_size=MAX_MEMBERS)
+        evolution = manager.as_callback(
+            agent,
+            agent_factory=(lambda: next(agents)) if condition.spawns else None,
+            signals="sound",
+            stream=StringIO(),
+        )
+        report = RLOptimizer(
+            agent,
+            BatchPipeline(make_vector(task.env_id, N_ENVS), window_size=WINDOW_SIZE),
+            val_pipeline=_episodes(task.env_id, VALIDATION_EPISODES),
+            checkpoint_dir=directory,
+            backoff_factor=1.0,  # every window is evaluated, whatever the condition
+            plateau_threshold=condition.plateau_threshold,
+            dormant_threshold=condition.dormant_threshold,
+            callbacks=[Budget(task.budget), evolution],
+            seed=seed,
+        ).run()
+    return {
+        "task": task.env_id,
+        "condition": condition.name,
+        "seed": seed,
+        **_spent(report),
+        **_tested(task, manager, agent, seed),
+        "cpu_s": round(time.process_time() - began, 2),
+    }
+
+
+def _spent(report: RunReport) -> dict[str, Any]:
+    return {
+        "steps": report.steps,
+        "validation_steps": report.validation_steps,
+        "rounds": report.rounds,
+        "stopped": report.stop_reason.value,
+        "claimed": report.best_score,
+    }
+
+
+def _tested(task: Task, manager: PolicyManager, agent: BaseAgent, seed: int) -> dict[str, Any]:
+    members = manager.status()["agents"]
+    outcome: dict[str, Any] = {
+        "best": _test(task, agent, seed),
+        "members": [_test(task, member, seed) for member in manager.agents],
+        "weights": [member["weight"] for member in members],
+        "lineage": [member["lineage"]["perturbation"] for member in members],
+    }
+    if len(members) > 1:
+        space = _spaces(task.env_id)[1]
+        outcome["ensemble"] = _test(task, EnsembleAgent(manager, agent, space, seed=0), seed)
+    return outcome
+
+
+def _test(task: Task, agent: BaseAgent, seed: int) -> float:
+    """Mean return of fresh greedy episodes, the same for everything that one seed trained."""
+    pipeline = _episodes(task.env_id, TEST_EPISODES)
+    pipeline.set_agent(agent)
+    pipeline.validate_on(TEST_SEEDS_FROM + seed)
+    window = next(iter(pipeline.episodes()))
+    pipeline.teardown()
+    return float(window.episode_returns.mean())
+
+
+def _agents(env_id: str, plan: SeedPlan) -> Iterator[NumpyPPO]:
+    """A fresh agent after another, the first the same in every condition."""
+    observations, actions = _spaces(env_id)
+    is_box, box = isinstance(actions, spaces.Box), actions
+    head = SquashedGaussian(box.low, box.high) if is_box else Categorical(box.n)
+    for seed in plan.integers("agent", 1000):
+        yield NumpyPPO(observations.shape[0], head, seed=seed)
+
+
+def _spaces(env_id: str) -> tuple[Any, Any]:
+    envs: Any = make_vector(env_id, 1)
+    envs.close()
+    return envs.single_observation_space, envs.single_action_space
+
+
+def _episodes(env_id: str, n_episodes: int) -> EpisodePipeline:
+    return EpisodePipeline(make_vector(env_id, n_episodes), n_episodes=n_episodes)

@@ -1,0 +1,84 @@
+"""Does evolution help? The run's ensemble against its best policy, and rounds against one run.
+
+Both spend the same environment steps, training and validation together. Each run is a line of a
+journal; what is there already is not run again.
+
+Run: `uv run --group bench python -m benchmarks.evolution_study run --seeds 1000-1019`, then
+`... tables`
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evolution_run import Condition, Task, run_one
+from benchmarks.evolution_tables import write_tables
+
+JOURNAL = Path(__file__).parent / "evolution-journal.jsonl"
+
+TASKS = (
+    Task(env_id="CartPole-v1", budget=12_000, low=20, high=500),
+    Task(env_id="Pendulum-v1", budget=60_000, low=-1250, high=-160),
+    Task(env_id="Acrobot-v1", budget=100_000, low=-500, high=-80),
+)
+CONDITIONS = (
+    Condition(name="one run", spawns=False),
+    Condition(name="rounds", spawns=True, plateau_threshold=3, dormant_threshold=6),
+    Condition(name="patient rounds", spawns=True, plateau_threshold=5, dormant_threshold=12),
+)
+
+
+def main() -> None:
+    """Run what is missing, or print what there is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("run", "tables"))
+    parser.add_argument("--seeds", default="1000-1019")
+    parser.add_argument("--journal", type=Path, default=JOURNAL)
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    first, last = (int(seed) for seed in arguments.seeds.split("-"))
+    seeds = range(first, last + 1)
+    if arguments.what == "run":
+        run_missing(arguments.journal, seeds, arguments.processes)
+    else:
+        write_tables(read_journal(arguments.journal), TASKS, CONDITIONS, seeds)
+
+
+def run_missing(journal: Path, seeds: Sequence[int], n_processes: int) -> None:
+    """Run every task, condition and seed that the journal lacks, seed by seed."""
+    done = {(row["task"], row["condition"], row["seed"]) for row in read_journal(journal)}
+    wanted = [
+        (task, condition, seed)
+        for seed in seeds
+        for task in TASKS
+        for condition in CONDITIONS
+        if (task.env_id, condition.name, seed) not in done
+    ]
+    # Small products gain nothing from a second thread; the processes read this when they start.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    with (
+        ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool,
+        journal.open("a", encoding="utf-8") as lines,
+    ):
+        runs = [pool.submit(run_one, *each) for each in wanted]
+        for count, run in enumerate(as_completed(runs), start=1):
+            row = run.result()
+            lines.write(json.dumps(row) + "\n")
+            lines.flush()
+            print(f"{count}/{len(runs)} {row['task']} {row['condition']} {row['seed']}", flush=True)
+
+
+def read_journal(journal: Path) -> list[dict[str, Any]]:
+    """Read the runs of a journal; none where there is no file."""
+    if not journal.exists():
+        return []
+    return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    main()
