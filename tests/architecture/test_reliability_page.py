@@ -15,7 +15,7 @@ def promises() -> dict[tuple[str, ...], list[str]]:
     """Names of the test files by the ids of their section's heading."""
     _, *parts = HEADING.split(PAGE.read_text("utf-8"))
     return {
-        ids_of_heading(heading): LINK.findall(text)
+        ids_of_heading(heading): LINK.findall(text.partition("\n## ")[0])
         for heading, text in zip(parts[::2], parts[1::2], strict=True)
     }
 

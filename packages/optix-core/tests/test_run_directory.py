@@ -14,6 +14,7 @@ from optix_core.errors import (
     CheckpointNotFoundError,
     ConfigurationError,
 )
+from optix_core.run_directory import MAX_RUN_ID
 
 ASKED = {"run": {"seed": 3, "tuner": None}, "loop": {"base_interval": 1, "margins": [0.5, 1.0]}}
 
@@ -130,6 +131,10 @@ def test_the_journal_alone_counts_too(directory: RunDirectory) -> None:
         b'schema_version = 1\nrun_id = "1"\n[asked]\n',
         b"schema_version = 1\nrun_id = true\n[asked]\n",
         b"schema_version = 1\nrun_id = 1\nasked = 3\n",
+        b"schema_version = 1\nrun_id = -1\n[asked]\n",
+        b"schema_version = 1\nrun_id = 1000000000000000\n[asked]\n",
+        b"schema_version = 1\nrun_id = " + b"9" * 4000 + b"\n[asked]\n",
+        b"schema_version = " + b"9" * 5000,
     ],
 )
 def test_a_damaged_run_toml_is_said_and_set_aside(
@@ -148,6 +153,17 @@ def test_a_damaged_run_toml_is_said_and_set_aside(
     assert (directory.path / "run-1.toml").read_bytes() == text
     assert directory.read_asked() == {"run": {"seed": 4}}
     assert "run.toml" in caplog.text
+
+
+def test_no_number_is_given_beyond_the_last(directory: RunDirectory) -> None:
+    directory.journal.append("run_started", run=MAX_RUN_ID + 1)
+    directory.journal.append("run_started", run=MAX_RUN_ID - 1)
+    assert directory.begin_run(ASKED) == MAX_RUN_ID
+    directory.end_run()
+    before = (directory.path / "run.toml").read_bytes()
+    with pytest.raises(CheckpointError, match="no number is left"):
+        directory.begin_run(ASKED)
+    assert (directory.path / "run.toml").read_bytes() == before
 
 
 def test_what_a_newer_version_wrote_stays_as_it_is(directory: RunDirectory) -> None:

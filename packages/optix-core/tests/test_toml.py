@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optix_core._stored_values import MAX_DEPTH
-from optix_core._toml import decode_toml, encode_toml
+from optix_core._toml import MAX_BYTES, decode_toml, encode_toml
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -74,7 +74,34 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         encode_toml({"items": items})
 
 
-@pytest.mark.parametrize("data", [b"a = ", b"\xff", b"a = 1\na = 2", b"a = " + b"[" * 5000])
+def test_more_than_fits_is_neither_written_nor_read() -> None:
+    with pytest.raises(ConfigurationError, match=f"at most {MAX_BYTES}"):
+        encode_toml({"a": "x" * MAX_BYTES})
+    with pytest.raises(CheckpointCorruptError, match=f"more than {MAX_BYTES}"):
+        decode_toml(b"#" * (MAX_BYTES + 1), "here")
+
+
+@pytest.mark.parametrize("key", ["a" + ".a" * 64, "a" + " . a" * 99, '"a"' + '."."' * 64])
+def test_a_key_of_many_parts_is_refused(key: str) -> None:
+    for text in (f"{key} = 1", f"[{key}]", f"x = ['\"', {{{key} = 1}}, '\"']"):
+        with pytest.raises(CheckpointCorruptError, match="more than 64 parts"):
+            decode_toml(text.encode(), "here")
+
+
+@pytest.mark.parametrize("quote", ['"' * 3, "'" * 3])
+def test_text_of_several_lines_is_refused(quote: str) -> None:
+    with pytest.raises(CheckpointCorruptError, match="several lines"):
+        decode_toml(f"a = {quote}\n{quote}".encode(), "here")
+
+
+def test_text_and_numbers_with_many_points_are_no_key() -> None:
+    document = {"text": "a." * 100, "'''": '"".' * 100, "numbers": [0.5] * 100}
+    assert decode_toml(encode_toml(document).encode(), "here") == document
+
+
+@pytest.mark.parametrize(
+    "data", [b"a = ", b"a = " + b"9" * 5000, b"\xff", b"a = 1\na = 2", b"a = " + b"[" * 5000]
+)
 def test_what_is_no_toml_is_damaged(data: bytes) -> None:
     with pytest.raises(CheckpointCorruptError, match="here is no TOML"):
         decode_toml(data, "here")

@@ -4,6 +4,7 @@ Everything works relative to an open directory, so that a path that changes its 
 cannot lead elsewhere, and no function here follows a symbolic link below that directory.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Generator
@@ -16,6 +17,7 @@ FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 MAX_TEXT_BYTES = 16 * 1024 * 1024
 """No JSON or TOML file of ours is larger; what is larger is refused before it is read."""
+_MAX_FOLDERS_DEEP = 64
 
 
 @contextmanager
@@ -113,11 +115,16 @@ def read_capped(directory: int, name: str) -> bytes:
         return file.readall()
 
 
-def remove_tree(directory: int, name: str) -> None:
+def remove_tree(directory: int, name: str, depth: int = 0) -> None:
     """Remove a file, a link or a folder with all that is in it; nothing where it is gone.
 
     Links are removed, never followed, because every level is opened by its handle.
+
+    Raises:
+        OSError: if something cannot be removed, or folders are nested deeper than ours ever are.
     """
+    if depth > _MAX_FOLDERS_DEEP:
+        raise OSError(errno.ELOOP, f"folders nested deeper than {_MAX_FOLDERS_DEEP}", name)
     try:
         mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
         if not stat.S_ISDIR(mode):
@@ -125,7 +132,7 @@ def remove_tree(directory: int, name: str) -> None:
             return
         with open_directory(name, inside=directory) as inner:
             for entry in names_in(inner):
-                remove_tree(inner, entry)
+                remove_tree(inner, entry, depth + 1)
         os.rmdir(name, dir_fd=directory)
     except FileNotFoundError:
         return

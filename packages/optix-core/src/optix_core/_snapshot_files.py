@@ -7,7 +7,7 @@ record can lead out of it. Symbolic links and special files are never followed o
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from optix_core._atomic_io import names_in, open_directory
 from optix_core._snapshot_record import StoredFile
@@ -34,7 +34,7 @@ def seal(directory: int) -> tuple[StoredFile, ...]:
         OSError: if it cannot be read or synced.
     """
     try:
-        files = tuple(_walk(directory, "", is_new=True))
+        files = tuple(_walk(directory, "", None))
     except UnsafeFileError as error:
         raise ContractViolationError(
             f"save_weights made {error}; let it write files and folders alone"
@@ -55,12 +55,12 @@ def verify(directory: int, expected: tuple[StoredFile, ...], where: str) -> None
         CheckpointCorruptError: if any is missing, changed, added, or no plain file.
         OSError: if one cannot be read.
     """
+    wanted = {file.name: file for file in expected}
     try:
-        found = {file.name: file for file in _walk(directory, "", is_new=False)}
+        found = {file.name: file for file in _walk(directory, "", wanted)}
     except UnsafeFileError as error:
         raise CheckpointCorruptError(f"{where} holds {error}; it is damaged") from error
     found.pop(RECORD_NAME, None)
-    wanted = {file.name: file for file in expected}
     if found == wanted:
         return
     names = sorted(
@@ -72,32 +72,40 @@ def verify(directory: int, expected: tuple[StoredFile, ...], where: str) -> None
     )
 
 
-def _walk(directory: int, prefix: str, *, is_new: bool) -> Iterator[StoredFile]:
+def _walk(
+    directory: int, prefix: str, wanted: Mapping[str, StoredFile] | None
+) -> Iterator[StoredFile]:
+    """Yield what is there; of a new snapshot, where nothing is wanted, sync and close it too."""
     if prefix.count("/") > _MAX_FOLDERS_DEEP:
         raise UnsafeFileError(f"folders nested deeper than {_MAX_FOLDERS_DEEP}")
     for entry in names_in(directory):
         name = prefix + entry
         mode = os.stat(entry, dir_fd=directory, follow_symlinks=False).st_mode
         if stat.S_ISREG(mode):
-            yield _read_file(directory, entry, name, is_new=is_new)
+            yield _read_file(directory, entry, name, wanted)
         elif stat.S_ISDIR(mode):
             yield StoredFile(name, -1, "")
             with open_directory(entry, inside=directory) as inner:
-                yield from _walk(inner, f"{name}/", is_new=is_new)
-                if is_new:
+                yield from _walk(inner, f"{name}/", wanted)
+                if wanted is None:
                     os.fchmod(inner, stat.S_IMODE(mode) & _OWNER_ONLY)
                     os.fsync(inner)
         else:
             raise UnsafeFileError(f"{name!r}, a link or a special file")
 
 
-def _read_file(directory: int, entry: str, name: str, *, is_new: bool) -> StoredFile:
+def _read_file(
+    directory: int, entry: str, name: str, wanted: Mapping[str, StoredFile] | None
+) -> StoredFile:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     handle = os.open(entry, flags, dir_fd=directory)
     with os.fdopen(handle, "rb", buffering=0) as file:
-        digest = hashlib.file_digest(file, "sha256")
         status = os.fstat(handle)
-        if is_new:
+        if wanted is not None and (name not in wanted or wanted[name].size != status.st_size):
+            # Its size gives it away: a file that pretends to a terabyte is not read to its end.
+            return StoredFile(name, status.st_size, "")
+        digest = hashlib.file_digest(file, "sha256")
+        if wanted is None:
             os.fchmod(handle, stat.S_IMODE(status.st_mode) & _OWNER_ONLY)
             os.fsync(handle)
         return StoredFile(name, status.st_size, digest.hexdigest())

@@ -8,7 +8,14 @@ from typing import Any, cast
 from optix_core._stored_values import MAX_DEPTH, as_plain, shorten
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
 
+MAX_BYTES = 1024 * 1024
+"""Of a TOML document of ours; parsing one of this size takes half a second."""
+_MAX_KEY_PARTS = MAX_DEPTH
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_QUOTED = re.compile(r"""(?P<lines>"{3}|'{3})|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'""")
+_LONG_KEY = re.compile(
+    rf"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++(?:[ \t]*+\.[ \t]*+[A-Za-z0-9_-]++){{{_MAX_KEY_PARTS}}}"
+)
 _ESCAPES = {'"': '\\"', "\\": "\\\\"} | {
     chr(code): f"\\u{code:04X}" for code in (*range(0x20), 0x7F)
 }
@@ -21,21 +28,48 @@ def encode_toml(document: Mapping[str, Any]) -> str:
     left out.
 
     Raises:
-        ConfigurationError: if a value has no TOML form.
+        ConfigurationError: if a value has no TOML form, or all take more than `MAX_BYTES`.
     """
-    return "\n".join(_table(document, ())) + "\n"
+    text = "\n".join(_table(document, ())) + "\n"
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        raise ConfigurationError(
+            f"what was asked takes {size} bytes as TOML, at most {MAX_BYTES} are stored; shorten it"
+        )
+    return text
 
 
 def decode_toml(data: bytes, where: str) -> dict[str, Any]:
-    """Read TOML.
+    """Read TOML such as `encode_toml` writes.
 
     Raises:
-        CheckpointCorruptError: if it is none.
+        CheckpointCorruptError: if it is none, or larger or nested deeper than ours ever is.
     """
+    if len(data) > MAX_BYTES:
+        raise CheckpointCorruptError(
+            f"{where} has {len(data)} bytes; none of ours has more than {MAX_BYTES}"
+        )
     try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = data.decode()
+        _check_keys(text, where)
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # an int of 5,000 digits is a bare ValueError
         raise CheckpointCorruptError(f"{where} is no TOML: {error}") from error
+
+
+def _check_keys(text: str, where: str) -> None:
+    """Refuse a key of very many parts: the parser's memory grows with their square.
+
+    Text within quotes is left out of account, which needs every quote to end on its line.
+    """
+
+    def without_quoted(match: re.Match[str]) -> str:
+        if match["lines"]:
+            raise CheckpointCorruptError(f"{where} has text of several lines, as none of ours has")
+        return "s"
+
+    if _LONG_KEY.search(_QUOTED.sub(without_quoted, text)):
+        raise CheckpointCorruptError(f"{where} has a key of more than {_MAX_KEY_PARTS} parts")
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, final
+from typing import Any, TypeGuard, cast, final
 
 from optix_core._atomic_io import (
     make_directory,
@@ -28,6 +28,8 @@ ASKED_NAME = "run.toml"
 JOURNAL_NAME = "events.jsonl"
 STATE_NAME = "state"
 _TEMPORARY = ".tmp-run-toml"
+MAX_RUN_ID = 10**15 - 1
+"""The highest number of a run; what a file says beyond it is damage."""
 _EARLIER_NAME = re.compile(r"run-([0-9]{1,15})\.toml", re.ASCII)
 
 
@@ -90,13 +92,14 @@ class RunDirectory:
 
         Raises:
             CheckpointLockedError: if a run is going on here.
-            CheckpointError: if a newer version wrote here; nothing was changed.
+            CheckpointError: if a newer version wrote here, or no number is left; nothing was
+                changed.
             ConfigurationError: if something asked for has no TOML form; nothing was changed.
         """
         encode_toml(asked)
         self._take()
         try:
-            run_id = self._last_run_id() + 1
+            run_id = self._next_run_id()
             document = {"schema_version": SCHEMA_VERSION, "run_id": run_id, "asked": asked}
             with open_directory(self._path) as root:
                 if run_id > 1:
@@ -158,7 +161,7 @@ class RunDirectory:
         runs: dict[int, RunSummary] = {}
         for event in self._journal.read():
             run_id = event.get("run")
-            if type(run_id) is not int:
+            if not _is_run_id(run_id):
                 continue
             before = runs.get(run_id)
             runs[run_id] = RunSummary(
@@ -173,6 +176,15 @@ class RunDirectory:
         make_directory(self._path)
         with open_directory(self._path) as root:
             self._lock = RunLock(root)
+
+    def _next_run_id(self) -> int:
+        run_id = self._last_run_id() + 1
+        if run_id > MAX_RUN_ID:
+            raise CheckpointError(
+                f"no number is left for a run in {self._path} after {run_id - 1}; "
+                "give another directory"
+            )
+        return run_id
 
     def _last_run_id(self) -> int:
         known = [0]
@@ -215,6 +227,10 @@ class RunDirectory:
                 f"{path} has schema_version {version}, this optix-core reads up to "
                 f"{SCHEMA_VERSION}; update optix-core"
             )
-        if type(version) is not int or type(run_id) is not int or not isinstance(asked, dict):
+        if type(version) is not int or not _is_run_id(run_id) or not isinstance(asked, dict):
             raise CheckpointCorruptError(f"{path} lacks schema_version, run_id or [asked]")
         return run_id, cast("dict[str, Any]", asked)
+
+
+def _is_run_id(value: object) -> TypeGuard[int]:
+    return type(value) is int and 1 <= value <= MAX_RUN_ID

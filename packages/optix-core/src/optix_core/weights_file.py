@@ -6,7 +6,7 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, cast
+from typing import IO, Annotated, Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -28,19 +28,19 @@ Array = NDArray[Any]
 SCHEMA_VERSION = 1
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 """A header that says it is longer is refused before it is read."""
-_ITEM_BYTES = {
-    "BOOL": 1,
-    "U8": 1,
-    "I8": 1,
-    "U16": 2,
-    "I16": 2,
-    "F16": 2,
-    "U32": 4,
-    "I32": 4,
-    "F32": 4,
-    "U64": 8,
-    "I64": 8,
-    "F64": 8,
+_DTYPES = {
+    "BOOL": np.dtype("?"),
+    "U8": np.dtype("u1"),
+    "I8": np.dtype("i1"),
+    "U16": np.dtype("u2"),
+    "I16": np.dtype("i2"),
+    "F16": np.dtype("f2"),
+    "U32": np.dtype("u4"),
+    "I32": np.dtype("i4"),
+    "F32": np.dtype("f4"),
+    "U64": np.dtype("u8"),
+    "I64": np.dtype("i8"),
+    "F64": np.dtype("f8"),
 }
 _MAX_ITEM_BYTES = 8
 _PREFIX_BYTES = 8
@@ -92,7 +92,8 @@ def load_arrays(
 ) -> dict[str, Array]:
     """Read what `save_arrays` wrote.
 
-    Sizes are checked against the file before anything of that size is allocated.
+    Sizes are checked against the file, and what is expected against the header, before any of
+    the arrays is read.
 
     Args:
         path: the file.
@@ -109,16 +110,17 @@ def load_arrays(
         OSError: if it cannot be read.
     """
     where = str(path)
-    data = _read(Path(path))
-    _check_header(data, where)
+    with _opened(Path(path)) as file:
+        specs = _read_header(file, where)
+        if expected is not None:
+            _check_expected(specs, expected, where)
+        file.seek(0)
+        data = file.read()
     try:
         arrays = safetensors.numpy.load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise CheckpointCorruptError(f"{where} is damaged: {error}") from error
-    if expected is None:
-        return arrays
-    _check_expected(arrays, expected, where)
-    return {name: arrays[name] for name in expected}
+    return arrays if expected is None else {name: arrays[name] for name in expected}
 
 
 def _storable(name: object, array: object) -> Array:
@@ -140,7 +142,7 @@ def _storable(name: object, array: object) -> Array:
     return np.asarray(given, dtype=given.dtype.newbyteorder("<"), order="C")
 
 
-def _read(path: Path) -> bytes:
+def _opened(path: Path) -> IO[bytes]:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError as error:
@@ -148,33 +150,44 @@ def _read(path: Path) -> bytes:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)  # of a folder, fdopen would raise and leave it open
         raise CheckpointCorruptError(f"{path} is not a regular file")
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        return file.readall()
+    return os.fdopen(handle, "rb")
 
 
-def _check_header(data: bytes, where: str) -> None:
-    length = int.from_bytes(data[:_PREFIX_BYTES], "little")
-    begin = _PREFIX_BYTES + length
-    if len(data) < begin or length > MAX_HEADER_BYTES:
+def _read_header(file: IO[bytes], where: str) -> dict[str, ArraySpec]:
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(_PREFIX_BYTES), "little")
+    room = size - _PREFIX_BYTES - length
+    if room < 0 or length > MAX_HEADER_BYTES:
         raise CheckpointCorruptError(
-            f"{where} has {len(data)} bytes and a header that claims {length}; it is damaged"
+            f"{where} has {size} bytes and a header that claims {length}; it is damaged"
         )
     try:
-        header = _headers.decode(data[_PREFIX_BYTES:begin])
+        header = _headers.decode(file.read(length))
         metadata = _metadata.decode(header.pop(_METADATA, b"{}"))
         entries = {name: _entries.decode(entry) for name, entry in header.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CheckpointCorruptError(f"{where} has a damaged header: {error}") from error
     _check_version(metadata.get("schema_version", ""), where)
-    room = len(data) - begin
-    for name, entry in entries.items():
-        size = math.prod(entry.shape) * _ITEM_BYTES.get(entry.dtype, -1)
-        first, end = entry.data_offsets
-        if not (first <= end <= room and end - first == size):
-            raise CheckpointCorruptError(
-                f"{where}: {shorten(name)} claims {entry.dtype} {shorten(entry.shape)} at bytes "
-                f"{first} to {end} of {room}; it is damaged"
-            )
+    if room != max((entry.data_offsets[1] for entry in entries.values()), default=0):
+        raise CheckpointCorruptError(
+            f"{where} has {room} bytes of arrays, and its header tells of others; it is damaged"
+        )
+    return {
+        name: _spec(entry, room, f"{where}: {shorten(name)}") for name, entry in entries.items()
+    }
+
+
+def _spec(entry: _Entry, room: int, where: str) -> ArraySpec:
+    dtype = _DTYPES.get(entry.dtype)
+    first, end = entry.data_offsets
+    if dtype is None or not (
+        first <= end <= room and end - first == math.prod(entry.shape) * dtype.itemsize
+    ):
+        raise CheckpointCorruptError(
+            f"{where} claims {entry.dtype} {shorten(entry.shape)} at bytes "
+            f"{first} to {end} of {room}; it is damaged"
+        )
+    return ArraySpec(entry.shape, dtype)
 
 
 def _check_version(text: str, where: str) -> None:
@@ -190,11 +203,11 @@ def _check_version(text: str, where: str) -> None:
 
 
 def _check_expected(
-    arrays: Mapping[str, Array], expected: Mapping[str, ArraySpec | Array], where: str
+    specs: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec | Array], where: str
 ) -> None:
     missing, extra = (
-        sorted(expected.keys() - arrays.keys()),
-        sorted(arrays.keys() - expected.keys()),
+        sorted(expected.keys() - specs.keys()),
+        sorted(specs.keys() - expected.keys()),
     )
     if missing or extra:
         raise CheckpointError(
@@ -203,7 +216,7 @@ def _check_expected(
         )
     for name, wanted in expected.items():
         # Byte order is not a matter of architecture: what is stored lies little first.
-        found, dtype = arrays[name], wanted.dtype.newbyteorder("=")
+        found, dtype = specs[name], wanted.dtype.newbyteorder("=")
         if found.shape != tuple(wanted.shape) or found.dtype != dtype:
             raise CheckpointError(
                 f"{where} is of another architecture: {name!r} is {found.dtype} {found.shape}, "
