@@ -59,6 +59,8 @@ class LoopSettings:
     """Degraded evaluations in a row that make a degradation."""
     rollback_on_degradation: bool = False
     """Whether a degradation restores the best policy; off, since learning dips and recovers."""
+    autotune: bool = True
+    """Whether the step size follows the policy's change per window."""
     max_snapshots: int = 10
     """Policies kept in the run directory."""
     test_episodes: int = 100

@@ -127,6 +127,7 @@ def _optimizer(
         degradation_patience=settings.degradation_patience,
         callbacks=callbacks,
         seed=run.seeds.seed,
+        autotune=settings.autotune,
     )
     optimizer.annotate(run.sections())
     return optimizer

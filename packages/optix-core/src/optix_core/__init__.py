@@ -21,6 +21,7 @@ from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport, render_report
 from optix_core.seeds import SeedPlan
 from optix_core.simple_pipeline import SimplePipeline
+from optix_core.step_size_controller import StepSizeController
 
 __version__: str
 
@@ -48,6 +49,7 @@ __all__ = [
     "RunReport",
     "SeedPlan",
     "SimplePipeline",
+    "StepSizeController",
     "Stop",
     "StopReason",
     "render_report",

@@ -208,6 +208,7 @@ class LoopController:
         if parts.judge.take_unit_change():
             self._book.begin_baseline(window_id + 1)
         parts.tuning.settle(self.learner, metrics)
+        parts.steering.settle(self.learner, metrics, is_tuned=parts.tuning.is_tuned)
         self._book.enter(metrics)
         decisions = self._book.decide(window_id, metrics)
         for decision in decisions:
@@ -276,6 +277,7 @@ class LoopController:
         self._learning.replace_policy(learner)
         self._parts.judge.forget()
         self._parts.tuning.on_restart()
+        self._parts.steering.on_restart()
 
     def _tune(self) -> None:
         parts = self._parts
@@ -283,14 +285,20 @@ class LoopController:
             parts.tuning.on_plateau(self.history)
         if self._learning.is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
             return
-        change = parts.tuning.tune(self.learner, self.history, self._progress.window_id)
+        window_id, held = self._progress.window_id, parts.steering.held
+        self._announce(parts.tuning.tune(self.learner, self.history, window_id, held=held))
+
+    def _announce(self, change: tuple[dict[str, Any], dict[str, Any]] | None) -> None:
         if change is not None:
-            parts.callbacks.notify("on_hyperparam_update", *change)
+            self._parts.callbacks.notify("on_hyperparam_update", *change)
 
     def _learn(self, window: EpisodeData) -> bool:
         if self._learning.is_replaced or self.state is LoopState.WATCHDOG:
             return False
+        # What the last lesson showed takes effect now, not before the evaluation of its policy.
+        self._announce(self._parts.steering.before_learn(self.learner, window))
         self._learning.learn(window)
+        self._parts.steering.after_learn(window, self._learning.diagnostics)
         return True
 
     def _hand_back_best(self) -> None:

@@ -12,6 +12,7 @@ from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.run_directory import RunDirectory
 from optix_core.seeds import SeedPlan
+from optix_core.steering_seat import SteeringSeat
 from optix_core.tuning_seat import TuningSeat
 from optix_core.window_judge import WindowJudge
 
@@ -25,6 +26,7 @@ class LoopParts:
     val_pipeline: BasePipeline | None
     judge: WindowJudge
     tuning: TuningSeat
+    steering: SteeringSeat
     callbacks: CallbackDispatcher
     directory: RunDirectory
     registry: CheckpointRegistry

@@ -43,8 +43,13 @@ def report_run(
         first_score=book.first_score,
         **best_fields(best),
         hyperparams=params,
-        tuner=parts.tuning.name,
+        tuner=_tuner_of(parts),
         callback_errors=parts.callbacks.errors,
         error=error,
         time_s=recorder.time_s,
     )
+
+
+def _tuner_of(parts: LoopParts) -> str:
+    names = [parts.tuning.name] if parts.tuning.is_tuned else []
+    return " + ".join([*names, *filter(None, [parts.steering.name])]) or parts.tuning.name

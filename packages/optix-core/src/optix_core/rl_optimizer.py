@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from optix_core.backoff_scheduler import SchedulerSettings
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
@@ -20,6 +22,9 @@ from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport
 from optix_core.seeds import SeedPlan
+from optix_core.steering_seat import SteeringSeat
+from optix_core.step_size import find_step_size
+from optix_core.step_size_controller import StepSizeController
 from optix_core.tuning_seat import TuningSeat
 from optix_core.window_judge import WindowJudge
 
@@ -34,7 +39,8 @@ class RLOptimizer:
         val_pipeline: held-out windows; where given, their score drives every decision.
         evaluator: makes scores; default `ReturnEvaluator`.
         optimizer: tunes hyperparameters. Default: `BackoffOptimizer` where the scores carry no
-            evidence (`n_episodes`, `score_se`), nothing where they do.
+            evidence (`n_episodes`, `score_se`); where they do, a `StepSizeController` steers the
+            step size that the agent declares and everything else stays as given.
         checkpoint_dir: the run directory: journal, snapshots, settings.
         max_snapshots: how many snapshots to keep in it.
         rollback_on_degradation: restore the best policy when the score degrades.
@@ -51,6 +57,9 @@ class RLOptimizer:
         seed: what every random stream of the run is drawn from; None draws one and records it.
         watchdog: go on acting after DORMANT, and train again when the score degrades.
         degradation_patience: degraded evaluations in a row that make a degradation.
+        autotune: whether a step size may be steered at all.
+        step_param: the hyperparameter to steer as the step size, also beside an optimizer of yours
+            (which then leaves it alone) and without evidence; None goes by the agent's declaration.
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -80,6 +89,8 @@ class RLOptimizer:
         seed: int | None = None,
         watchdog: bool = False,
         degradation_patience: int = 1,
+        autotune: bool = True,
+        step_param: str | None = None,
     ) -> None:
         _expect("agent", agent, BaseAgent)
         _expect("pipeline", pipeline, BasePipeline)
@@ -97,6 +108,10 @@ class RLOptimizer:
             raise ConfigurationError(
                 f"max_episodes must be at least 1, got {max_episodes}; None sets no limit"
             )
+        if step_param is not None:
+            find_step_size(agent, step_param)
+        self._autotune = autotune
+        self._step_param = step_param
         self._agent = agent
         self._pipeline = pipeline
         self._val_pipeline = val_pipeline
@@ -160,6 +175,7 @@ class RLOptimizer:
                 val_pipeline=self._val_pipeline,
                 judge=WindowJudge(self._evaluator, self._val_pipeline, drought_limit),
                 tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
+                steering=self._steering(),
                 callbacks=CallbackDispatcher(self._callbacks),
                 directory=self._directory,
                 registry=self._registry,
@@ -171,6 +187,14 @@ class RLOptimizer:
             )
         )
         return self._loop.run()
+
+    def _steering(self) -> SteeringSeat:
+        if not self._autotune:
+            return SteeringSeat(None)
+        # A child of the tuner's stream, which a tuner of the user's draws from.
+        (stream,) = self._seeds.sequence("tuner").spawn(1)
+        controller = StepSizeController(np.random.default_rng(stream), self._step_param)
+        return SteeringSeat(controller, is_asked=self._step_param is not None)
 
     def _asked(self) -> dict[str, Mapping[str, Any]]:
         settings = {name: getattr(self._settings, name) for name in self._settings.__slots__}
@@ -188,6 +212,8 @@ class RLOptimizer:
             "improvement_margin": self._improvement_margin,
             "max_episodes": self._max_windows,
             "max_snapshots": self._max_snapshots,
+            "autotune": self._autotune,
+            "step_param": self._step_param,
         }
         return {"run": parts, "loop": loop, **self._annotations}
 

@@ -28,6 +28,11 @@ class TuningSeat:
         self._is_settled = False
 
     @property
+    def is_tuned(self) -> bool:
+        """Whether there is a tuner; before the first evaluation, whether the user gave one."""
+        return self._tuner is not None
+
+    @property
     def name(self) -> str:
         """Class name of the tuner; "none" where nothing is tuned."""
         return "none" if self._tuner is None else type(self._tuner).__name__
@@ -60,9 +65,20 @@ class TuningSeat:
             self._tuner.on_restart()
 
     def tune(
-        self, agent: BaseAgent, history: Sequence[EvalMetrics], window_id: int
+        self,
+        agent: BaseAgent,
+        history: Sequence[EvalMetrics],
+        window_id: int,
+        *,
+        held: str | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Put the tuner's suggestion into force.
+
+        Args:
+            agent: whose hyperparameters.
+            history: evaluations so far.
+            window_id: the window that was evaluated last.
+            held: a hyperparameter that somebody else steers: whatever is suggested, it stays.
 
         Returns:
             Hyperparameters before and after, as read back from the agent; None where nothing
@@ -80,9 +96,12 @@ class TuningSeat:
                 f"suggest of {self.name} must return a HyperparamSet, "
                 f"got {type(suggested).__name__}"
             )
-        if suggested.params == old.params:
+        params = suggested.copy().params
+        if held is not None and held in params:
+            params[held] = old.params[held]
+        if params == old.params:
             return None
-        agent.set_hyperparams(HyperparamSet(suggested.copy().params, window_id))
+        agent.set_hyperparams(HyperparamSet(params, window_id))
         new = read_hyperparams(agent)
         return None if new.params == old.params else (old.params, new.params)
 

@@ -1,0 +1,48 @@
+"""By what factor a step size moves for a given change of the policy."""
+
+import math
+
+from optix_core.policy_change import PolicyChange
+
+TARGET_KL = 0.01
+"""Aim of the policy's change per `learn()`, in nats; 0.008 to 0.01 in rl_games, rsl_rl and skrl."""
+BAND = 2.0
+"""The change may lie between the target divided and multiplied by this."""
+STEP = 1.5
+"""Factor of one move."""
+CHURN_BAND = (0.08, 0.35)
+"""Share of greedy actions that may change per 1,000 environment steps."""
+_CHURN_STEPS = 1000.0
+_Z = 3.0
+"""Standard errors by which a noisy change has to lie beyond the band: 1 in 700 does by chance."""
+
+
+def factor_for(change: PolicyChange, n_steps: int) -> float:
+    """Return by what the step size is to be multiplied: 1/1.5, 1 or 1.5.
+
+    KL > 2t divides, KL < t/2 multiplies, with t = 0.01 per `learn()`; where the change has a
+    standard error, it has to lie beyond by 3 of them. The churn of a
+    greedy policy divides above 0.35 per 1,000 steps and multiplies below 0.08. A change that is no
+    number keeps the step size; an infinite one divides.
+
+    Args:
+        change: of the policy by one `learn()`.
+        n_steps: environment steps of the window that was learned from.
+
+    References:
+        Schulman et al., Proximal policy optimization algorithms, 2017, the adaptive penalty; the
+        same rule on the learning rate in rl_games and rsl_rl. Churn: Schaul et al., The phenomenon
+        of policy churn, 2022.
+    """
+    amount, error = change.amount, change.error
+    low, high = TARGET_KL / BAND, TARGET_KL * BAND
+    if change.is_churn:
+        amount *= _CHURN_STEPS / max(1, n_steps)
+        low, high = CHURN_BAND
+    if math.isnan(amount) or math.isnan(error):
+        return 1.0
+    if amount > high and amount - _Z * error > high:
+        return 1.0 / STEP
+    if amount + _Z * error < low:
+        return STEP
+    return 1.0

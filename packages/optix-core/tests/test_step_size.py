@@ -1,0 +1,78 @@
+"""How far a step size moves, and where it stops."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optix_core import Domain
+from optix_core.policy_change import PolicyChange
+from optix_core.step_size import StepSize
+from optix_core.step_size_rule import factor_for
+
+positive = st.floats(1e-9, 1e3)
+
+
+def reference(value: float, factor: float, floor: float, cap: float) -> float:
+    """The rule in words: up to the cap, down to the floor, never against the direction."""
+    if factor > 1:
+        return max(value, min(value * factor, cap))
+    return min(value, max(value * factor, floor))
+
+
+@given(positive, positive, st.sampled_from([1.5, 1 / 1.5]))
+def test_without_bounds_the_start_sets_the_limits(
+    value: float, start: float, factor: float
+) -> None:
+    cap = 1e-2 if start <= 1e-2 else 30 * start
+    moved = StepSize(name="rate", domain=Domain()).scaled(value, factor, start=start)
+    assert moved == pytest.approx(reference(value, factor, min(1e-6, start), cap))
+
+
+@given(st.floats(1e-4, 1.0), st.sampled_from([1.5, 1 / 1.5]))
+def test_bounds_win(value: float, factor: float) -> None:
+    domain = Domain(low=1e-4, high=1.0, log=True)
+    moved = StepSize(name="rate", domain=domain).scaled(value, factor, start=value)
+    assert moved == pytest.approx(reference(value, factor, 1e-4, 1.0))
+    assert 1e-4 <= moved <= 1.0
+
+
+def test_a_whole_number_stays_one() -> None:
+    moved = StepSize(name="shift", domain=Domain(low=1, high=64)).scaled(4, 1.5, start=4)
+    assert moved == 6
+    assert isinstance(moved, int)
+
+
+@pytest.mark.parametrize(
+    ("amount", "error", "expected"),
+    [
+        (0.021, 0.0, 1 / 1.5),
+        (0.02, 0.0, 1.0),
+        (0.005, 0.0, 1.0),
+        (0.0049, 0.0, 1.5),
+        (0.5, 0.2, 1.0),
+        (0.5, 0.1, 1 / 1.5),
+        (0.001, 0.01, 1.0),
+        (float("nan"), 0.0, 1.0),
+        (float("inf"), 0.0, 1 / 1.5),
+        (1.0, float("inf"), 1.0),
+    ],
+)
+def test_the_band_of_divergence(amount: float, error: float, expected: float) -> None:
+    assert factor_for(PolicyChange(amount=amount, error=error), 1000) == expected
+
+
+@pytest.mark.parametrize(
+    ("amount", "n_steps", "expected"),
+    [
+        (0.36, 1000, 1 / 1.5),
+        (0.36, 2000, 1.0),
+        (0.15, 1000, 1.0),
+        (0.07, 1000, 1.5),
+        (0.07, 500, 1.0),
+        (0.07, 0, 1 / 1.5),
+    ],
+)
+def test_the_band_of_churn_is_per_thousand_steps(
+    amount: float, n_steps: int, expected: float
+) -> None:
+    assert factor_for(PolicyChange(amount=amount, is_churn=True), n_steps) == expected

@@ -1,0 +1,253 @@
+"""The controller brings a wrong step size to its target, by whatever means the agent offers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optix_core import Domain
+from optix_core.errors import CheckpointCorruptError, ConfigurationError
+from optix_core.step_size_controller import StepSizeController, sample_observations
+from optix_core.step_size_rule import CHURN_BAND, TARGET_KL
+
+from .steered_agents import (
+    BatchCoinAgent,
+    CoinAgent,
+    GaussianAgent,
+    GreedyAgent,
+    MeasuringCoinAgent,
+    StatefulCoinAgent,
+    TellingCoinAgent,
+    window,
+)
+
+
+def controller(step_param: str | None = None, seed: int = 0) -> StepSizeController:
+    return StepSizeController(np.random.default_rng(seed), step_param)
+
+
+def train(
+    agent: CoinAgent, n_windows: int, by: StepSizeController | None, *, first: int = 0
+) -> None:
+    for window_id in range(first, first + n_windows):
+        data = window(window_id=window_id)
+        if by is not None:
+            by.before_learn(agent, data)
+        diagnostics = agent.learn(data)
+        if by is not None:
+            by.after_learn(data, diagnostics)
+
+
+def divergence(agent: CoinAgent) -> float:
+    """Of one lesson at the step size in force; of a Gaussian of unit variance, or of a coin."""
+    rate = float(agent.params["learning_rate"])
+    x = window().observations[:, 0]
+    if isinstance(agent, GaussianAgent):
+        return float(np.mean((rate * x) ** 2) / 2)
+    p, q = 0.5, 1 / (1 + np.exp(-rate * x))
+    return float(np.mean(p * np.log(p / q) + p * np.log(p / (1 - q))))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        MeasuringCoinAgent,
+        TellingCoinAgent,
+        BatchCoinAgent,
+        StatefulCoinAgent,
+        GaussianAgent,
+    ],
+)
+@pytest.mark.parametrize("start", [0.003, 9.0])
+def test_a_wrong_step_size_is_brought_to_the_target(kind: type[CoinAgent], start: float) -> None:
+    agent = kind(start)
+    train(agent, 40, controller())
+    assert TARGET_KL / 4 < divergence(agent) < TARGET_KL * 4
+
+
+def test_without_state_only_what_is_proven_too_large_is_cut() -> None:
+    large, small, good = CoinAgent(9.0), CoinAgent(0.01), CoinAgent(0.12)
+    for agent in (large, small, good):
+        train(agent, 60, controller())
+    assert TARGET_KL / 4 < divergence(large) < 0.3
+    assert small.params["learning_rate"] == 0.01
+    assert good.params["learning_rate"] >= 0.12 / 1.5
+
+
+def test_a_greedy_policy_is_held_within_the_churn_band() -> None:
+    for start in (0.005, 9.0):
+        agent = GreedyAgent(start)
+        train(agent, 60, controller())
+        churn = agent.params["learning_rate"] / 4.0  # of 1,000 observations within [-2, 2]
+        assert CHURN_BAND[0] / 1.6 < churn < CHURN_BAND[1] * 1.6
+
+
+def test_a_change_takes_effect_with_the_next_lesson() -> None:
+    agent, by = MeasuringCoinAgent(9.0), controller()
+    data = window()
+    assert by.before_learn(agent, data) is None
+    by.after_learn(data, agent.learn(data))
+    assert agent.params["learning_rate"] == 9.0  # what made the policy is still in force
+    change = by.before_learn(agent, window(window_id=1))
+    assert change == ({"learning_rate": 9.0}, {"learning_rate": 6.0})
+
+
+@pytest.mark.parametrize("kind", [StatefulCoinAgent, BatchCoinAgent, TellingCoinAgent])
+def test_an_agent_with_state_is_left_without_a_trace(kind: type[StatefulCoinAgent]) -> None:
+    steered, alone = kind(0.12, seed=5), kind(0.12, seed=5)
+    by = controller()
+    for window_id in range(4):
+        data = window(window_id=window_id)
+        by.before_learn(steered, data)
+        steered.params["learning_rate"] = 0.12
+        by.after_learn(data, steered.learn(data))
+        alone.learn(data)
+        assert steered.rng.bit_generator.state == alone.rng.bit_generator.state
+
+
+def test_runs_of_one_seed_are_the_same() -> None:
+    agents = [CoinAgent(2.0, seed=3) for _ in range(2)]
+    for agent in agents:
+        train(agent, 20, controller(seed=4))
+    assert agents[0].rates == agents[1].rates
+    assert agents[0].rng.bit_generator.state == agents[1].rng.bit_generator.state
+
+
+def test_acting_one_by_one_is_bounded_and_grows_rare() -> None:
+    agent = StatefulCoinAgent(0.17)
+    train(agent, 64, controller())
+    assert agent.n_acts <= 3 * 250 * 64 / 4
+
+
+@pytest.mark.parametrize("kind", [MeasuringCoinAgent, TellingCoinAgent])
+def test_a_lesson_that_changed_nothing_moves_nothing(kind: type[CoinAgent]) -> None:
+    agent = kind(0.1)
+    agent.direction = 0.0
+    train(agent, 10, controller())
+    assert set(agent.rates) == {0.1}
+
+
+def test_actions_that_never_differ_raise_the_step_size_after_a_while() -> None:
+    agent = BatchCoinAgent(1e-5)
+    train(agent, 3, controller())
+    assert set(agent.rates) == {1e-5}
+    train(agent, 10, controller())
+    assert agent.rates[-1] > 1e-4
+
+
+class NoProbeAgent(BatchCoinAgent):
+    def hyperparam_space(self) -> Mapping[str, Domain]:
+        return {"learning_rate": Domain(role="step_size", probe=False)}
+
+    def act_batch(self, observations: Any) -> Any:
+        raise AssertionError
+
+
+class TextAgent(CoinAgent):
+    def act(self, observation: Any) -> Any:
+        return "left" if super().act(observation) else "right"
+
+
+class AimingAgent(StatefulCoinAgent):
+    def act(self, observation: Any) -> Any:
+        return self.weight * observation
+
+
+class RememberingAgent(StatefulCoinAgent):
+    ballast = np.zeros(200_000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (NoProbeAgent, "probe=False"),
+        (TextAgent, "cannot be measured"),
+        (AimingAgent, "cannot be measured"),
+        (RememberingAgent, "too large"),
+    ],
+)
+def test_it_abstains_and_says_so_once(
+    kind: type[CoinAgent], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = kind(9.0)
+    train(agent, 6, controller())
+    assert set(agent.rates) == {9.0}
+    assert len(caplog.records) == 1
+    assert reason in caplog.text
+
+
+class FussyAgent(TellingCoinAgent):
+    def action_distribution(self, observations: Any) -> Any:
+        raise KeyError("camera")
+
+
+def test_an_agent_that_cannot_be_asked_hears_how_to_opt_out() -> None:
+    with pytest.raises(KeyError, match="camera") as caught:
+        train(FussyAgent(0.1), 2, controller())
+    assert "probe=False" in "".join(caught.value.__notes__)
+
+
+def test_a_broken_policy_keeps_its_step_size_and_an_infinite_change_cuts_it() -> None:
+    agent, by = CoinAgent(3.0), controller()
+    for kl, expected in ((float("nan"), 3.0), (float("inf"), 2.0), (-1e-4, 3.0)):
+        by.after_learn(window(), {"kl": kl})
+        by.before_learn(agent, window())
+        assert agent.params["learning_rate"] == pytest.approx(expected)
+
+
+def test_a_restart_drops_what_was_concluded() -> None:
+    agent, by = CoinAgent(3.0), controller()
+    by.after_learn(window(), {"kl": 5.0})
+    by.on_restart()
+    assert by.before_learn(agent, window()) is None
+
+
+def test_bounds_of_the_domain_are_never_left() -> None:
+    agent = MeasuringCoinAgent(1e-6)
+    agent.hyperparam_space = lambda: {
+        "learning_rate": Domain(low=1e-6, high=1e-5, role="step_size")
+    }
+    train(agent, 20, controller())
+    assert agent.params["learning_rate"] == 1e-5
+
+
+@pytest.mark.parametrize("kind", [StatefulCoinAgent, CoinAgent, TellingCoinAgent])
+def test_its_state_goes_on_where_it_was_saved(kind: type[CoinAgent]) -> None:
+    first, by = kind(4.0, seed=1), controller(seed=2)
+    train(first, 7, by)
+    second, other = kind(4.0, seed=1), controller(seed=9)
+    train(second, 7, controller(seed=2))
+    other.load_state_dict(by.state_dict())
+    train(first, 20, by, first=7)
+    train(second, 20, other, first=7)
+    assert first.rates == second.rates
+    assert other.state_dict() == by.state_dict()
+
+
+def test_a_state_of_something_else_is_refused() -> None:
+    with pytest.raises(CheckpointCorruptError):
+        controller().load_state_dict({"rng": {}})
+    state = controller().state_dict()
+    del state["factor"]
+    with pytest.raises(CheckpointCorruptError, match="StepSizeController"):
+        controller().load_state_dict(state)
+
+
+def test_observations_are_drawn_from_valid_rows_without_repeats() -> None:
+    rng = np.random.default_rng(0)
+    data = window(50)
+    assert len(sample_observations(data, 256, rng)) == 50
+    some = sample_observations(data, 20, rng)
+    assert len(np.unique(some)) == 20
+    assert np.isin(some, data.observations).all()
+
+
+def test_an_agent_that_declares_two_step_sizes_is_asked_to_choose() -> None:
+    agent = CoinAgent()
+    agent.params["other"] = 1.0
+    both = {name: Domain(role="step_size") for name in agent.params}
+    agent.hyperparam_space = lambda: both
+    with pytest.raises(ConfigurationError, match="learning_rate, other"):
+        controller().before_learn(agent, window())
+    controller("other").before_learn(agent, window())
