@@ -10,7 +10,7 @@ from gymnasium.vector import VectorEnv
 from optix_core.base_agent import BaseAgent
 from optix_core.environment_pipeline import WindowPipeline
 from optix_core.scalar_collector import ScalarCollector
-from optix_pipelines.vector_collector import VectorCollector
+from optix_pipelines.vector_collector import WORKER_TIMEOUT_S, VectorCollector
 
 
 @final
@@ -30,6 +30,9 @@ class BatchPipeline(WindowPipeline):
             `step` is played as one environment. The pipeline closes it at `teardown`.
         agent: who plays; may be set later.
         window_size: steps a window, of each environment.
+        worker_timeout_s: how long the workers of a `gymnasium.vector.AsyncVectorEnv` may take for
+            a step or a reset before they are killed; None for ever. A worker that dies ends the
+            pipeline with a `PipelineError`, one that is late with a `StreamTimeoutError`.
         clock: what stamps windows.
 
     Raises:
@@ -43,10 +46,11 @@ class BatchPipeline(WindowPipeline):
         agent: BaseAgent | None = None,
         window_size: int = 200,
         *,
+        worker_timeout_s: float | None = WORKER_TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         collector = (
-            VectorCollector(env, clock)
+            VectorCollector(env, clock, worker_timeout_s=worker_timeout_s)
             if isinstance(env, VectorEnv)
             else ScalarCollector(env, clock)
         )

@@ -19,7 +19,7 @@ from optix_core.environment_pipeline import (
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ConfigurationError
 from optix_core.scalar_collector import ScalarCollector
-from optix_pipelines.vector_collector import VectorCollector
+from optix_pipelines.vector_collector import WORKER_TIMEOUT_S, VectorCollector
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,9 @@ class EpisodePipeline(EnvironmentPipeline):
         n_episodes: episodes a window.
         max_steps: an episode that has not ended by then is cut off, as truncated; the window's
             `metadata["episodes_cut_off"]` counts these, and the first one is logged.
+        worker_timeout_s: how long the workers of a `gymnasium.vector.AsyncVectorEnv` may take for
+            a step or a reset before they are killed; None for ever. A worker that dies ends the
+            pipeline with a `PipelineError`, one that is late with a `StreamTimeoutError`.
         clock: what stamps windows.
 
     Raises:
@@ -59,10 +62,11 @@ class EpisodePipeline(EnvironmentPipeline):
         n_episodes: int = 10,
         *,
         max_steps: int = 100_000,
+        worker_timeout_s: float | None = WORKER_TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         collector = (
-            VectorCollector(env, clock)
+            VectorCollector(env, clock, worker_timeout_s=worker_timeout_s)
             if isinstance(env, VectorEnv)
             else ScalarCollector(env, clock)
         )

@@ -1,11 +1,11 @@
 """Plays environments that step together and collects what happens."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast, final
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from optix_core.episode_data import BoolArray, EpisodeData
@@ -15,6 +15,10 @@ from optix_core.row_values import own
 from optix_pipelines.autoreset import autoreset_mode, with_final_observations
 from optix_pipelines.vector_actions import VectorActions
 from optix_pipelines.vector_rows import VectorRows
+from optix_pipelines.worker_watch import WorkerWatch, checked_timeout
+
+WORKER_TIMEOUT_S = 120.0
+"""How long the workers of a vector environment may take for a step or a reset, by default."""
 
 _NOTHING: Any = object()
 """Stands for observations that are yet to come."""
@@ -27,12 +31,23 @@ class VectorCollector:
     An error in the middle of a window leaves as it was raised, with a note that names the step;
     the rows so far and the episodes in progress are dropped.
 
+    Where workers of an `AsyncVectorEnv` die, or do not answer within worker_timeout_s seconds,
+    that is a `PipelineError`, and none of them is left.
+
     Raises:
-        ConfigurationError: if the environment does not say when it resets.
+        ConfigurationError: if the environment does not say when it resets, or the time-out is not
+            above 0.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        clock: Callable[[], float],
+        *,
+        worker_timeout_s: float | None = WORKER_TIMEOUT_S,
+    ) -> None:
         self._env = env
+        self._watch = _watch(env, checked_timeout(worker_timeout_s))
         self._clock = clock
         self._mode = autoreset_mode(env)
         self._actions = VectorActions(env)
@@ -102,7 +117,10 @@ class VectorCollector:
     def close(self) -> None:
         """Close the environments."""
         self.restart()
-        self._env.close()
+        with self._watched():
+            self._env.close()
+        if self._watch is not None:
+            self._watch.close()
 
     def _step(self, player: Player, rows: VectorRows, idle: BoolArray) -> BoolArray:
         """Collect one row, valid where not idle; returns which episodes it ended."""
@@ -110,7 +128,9 @@ class VectorCollector:
         rows.observations.append(self._rows)
         actions = self._actions.choose(player, self._observations, idle)
         rows.actions.append(self._actions.rows_of_actions(actions))
-        observations, rewards, terminated, truncated, infos = self._checked(self._env.step(actions))
+        with self._watched():
+            result = self._env.step(actions)
+        observations, rewards, terminated, truncated, infos = self._checked(result)
         ended = terminated | truncated
         successors = next_rows = self._actions.rows_of_observations(observations)
         if self._mode is AutoresetMode.SAME_STEP and ended.any():
@@ -127,16 +147,20 @@ class VectorCollector:
     def _begin_episodes(self) -> None:
         if self._observations is _NOTHING:
             seed, self._seed = self._seed, None
-            self._take_reset(self._env.reset(seed=seed))
+            self._reset(seed=seed)
         elif self._mode is AutoresetMode.DISABLED and self._ended.any():
-            options = {"reset_mask": self._ended.copy()}
-            self._take_reset(self._env.reset(options=options))
+            self._reset(options={"reset_mask": self._ended.copy()})
 
-    def _take_reset(self, result: Any) -> None:
+    def _reset(self, **arguments: Any) -> None:
+        with self._watched():
+            result: Any = self._env.reset(**arguments)
         observations, _ = self._unpacked("reset", result, "(observations, infos)")
         self._observations = observations
         self._rows = self._actions.rows_of_observations(observations)
         self._ended = np.zeros(self._env.num_envs, dtype=np.bool_)
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._watch is None else self._watch.call()
 
     def _checked(self, result: Any) -> tuple[Any, NDArray[Any], BoolArray, BoolArray, Any]:
         form = "(observations, rewards, terminations, truncations, infos)"
@@ -174,3 +198,8 @@ class VectorCollector:
             self.restart()
             error.add_note(f"Optix: at step {len(rows)} of window {window_id}")
             raise
+
+
+def _watch(env: VectorEnv[Any, Any, Any], timeout_s: float | None) -> WorkerWatch | None:
+    workers: object = env.unwrapped
+    return WorkerWatch(workers, timeout_s) if isinstance(workers, AsyncVectorEnv) else None
