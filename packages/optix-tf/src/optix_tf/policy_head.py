@@ -1,16 +1,16 @@
-"""The contract of a policy head: what a network's policy output means as a distribution."""
+"""The contract of a policy head: an action head whose distribution a policy gradient needs."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from optix_tf._tensorflow import Tensor
+from optix_tf.action_head import ActionHead
 
 
-class PolicyHead(ABC):
+class PolicyHead(ActionHead):
     """A distribution over one kind of action, made of a network's policy output [B, P].
 
     Acting is NumPy, learning is TensorFlow; both follow one formula. Encoded actions are what the
@@ -18,42 +18,13 @@ class PolicyHead(ABC):
     """
 
     @property
-    @abstractmethod
-    def n_outputs(self) -> int | None:
-        """P, the width of the policy output; None where the network decides."""
-
-    @property
-    @abstractmethod
-    def structure(self) -> Hashable:
-        """Equal for heads of one class that differ in their variables alone."""
-
-    @property
     def variables(self) -> Mapping[str, Any]:
         """Trainable variables of the head itself, by name."""
         return {}
 
-    def mark_stale(self) -> None:
-        """Hear that the variables may have changed."""
-
-    def sample_one(self, outputs: NDArray[Any], rng: np.random.Generator) -> Any:
-        """Draw an action for one output [P]; the same draw as `sample` makes."""
-        return self.sample(outputs[np.newaxis], rng)[0]
-
-    @abstractmethod
-    def sample(self, outputs: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
-        """Draw actions [B, ...] for outputs [B, P]."""
-
-    @abstractmethod
-    def greedy(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """Return the actions [B, ...] held best: the mode, or the mean where it is Gaussian."""
-
-    def greedy_one(self, outputs: NDArray[Any]) -> Any:
-        """Return the action held best for one output [P]."""
-        return self.greedy(outputs[np.newaxis])[0]
-
-    @abstractmethod
-    def distribution(self, outputs: NDArray[Any]) -> Any:
-        """Return probabilities [B, K], or (mean, std), each [B, A]."""
+    @property
+    def acts_by_outputs_alone(self) -> bool:
+        return not self.variables
 
     @abstractmethod
     def encode(self, actions: NDArray[Any]) -> NDArray[Any]:

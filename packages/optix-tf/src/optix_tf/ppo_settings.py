@@ -1,17 +1,13 @@
 """The hyperparameters of PPO: names, defaults and ranges."""
 
-import difflib
-import math
-import numbers
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-from optix_core.errors import HyperparamError
+from optix_tf.agent_settings import AgentSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PPOSettings:
+class PPOSettings(AgentSettings):
     """Hyperparameters of PPO. The defaults are meant for every environment alike.
 
     They are made for windows of about 1,000 steps of several environments (8 × 128).
@@ -19,6 +15,8 @@ class PPOSettings:
     Raises:
         HyperparamError: if a value is of the wrong type or out of range.
     """
+
+    algorithm: ClassVar[str] = "PPO"
 
     learning_rate: float = 1e-3
     """Step size of the optimizer, > 0."""
@@ -43,44 +41,9 @@ class PPOSettings:
 
     def __post_init__(self) -> None:
         """Check types and ranges."""
-        for name in ("learning_rate", "clip_ratio", "max_grad_norm"):
-            self._check(name, low=0.0, is_open=True)
-        for name in ("entropy_coeff", "value_coeff"):
-            self._check(name, low=0.0)
-        for name in ("gamma", "gae_lambda"):
-            self._check(name, low=0.0, high=1.0)
-        for name in ("n_epochs", "minibatch_size"):
-            self._check(name, low=1.0)
-            if not isinstance(getattr(self, name), numbers.Integral):
-                raise HyperparamError(f"{name} must be an int, got {getattr(self, name)!r}")
+        self.check_numbers("learning_rate", "clip_ratio", "max_grad_norm", low=0.0, is_open=True)
+        self.check_numbers("entropy_coeff", "value_coeff", low=0.0)
+        self.check_numbers("gamma", "gae_lambda", low=0.0, high=1.0)
+        self.check_integers("n_epochs", "minibatch_size", low=1)
         if self.target_kl is not None:
-            self._check("target_kl", low=0.0, is_open=True)
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """Read hyperparameters by name; those not given have their defaults.
-
-        Raises:
-            HyperparamError: also if a name is unknown.
-        """
-        known = [field.name for field in fields(cls)]
-        for name in params:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                guess = f"; did you mean {near[0]}?" if near else ""
-                raise HyperparamError(
-                    f"PPO knows no hyperparameter {name!r}{guess} Known are {', '.join(known)}"
-                )
-        return cls(**params)
-
-    def _check(
-        self, name: str, *, low: float, high: float = math.inf, is_open: bool = False
-    ) -> None:
-        value: object = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise HyperparamError(f"{name} must be a number, got {value!r}")
-        number = float(value)
-        is_in = low < number <= high if is_open else low <= number <= high
-        if not is_in or math.isinf(number):
-            bounds = f"{'(' if is_open else '['}{low:g}, {high:g}]"
-            raise HyperparamError(f"{name} must be a finite number in {bounds}, got {value}")
+            self.check_numbers("target_kl", low=0.0, is_open=True)

@@ -1,6 +1,5 @@
 """All of PPO's passes over one window as one compiled function."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_tf._tensorflow import Model, Optimizer, Tensor, tf
+from optix_tf.compiled_function import CompiledFunction
 from optix_tf.mirror_layers import Float32Array
 from optix_tf.network import heads_of
 from optix_tf.policy_head import PolicyHead
 from optix_tf.ppo_settings import PPOSettings
 from optix_tf.reinforce_update import apply_finite
-
-logger = logging.getLogger(__name__)
 
 _MEASURES = ("policy_loss", "value_loss", "entropy", "clip_fraction", "grad_norm", "update_skipped")
 _KL_SLACK = 1.5
@@ -98,13 +96,12 @@ class PPOUpdate:
         self._optimizer = optimizer
         self._variables = list(variables)
         self._rows = 0
-        self._is_jit = jit_compile
-        self._compiled: Any = None
+        self._run = CompiledFunction(self._passes, jit_compile=jit_compile)
 
     @property
     def n_traces(self) -> int:
         """How often TensorFlow traced it."""
-        return 0 if self._compiled is None else int(self._compiled.experimental_get_tracing_count())
+        return self._run.n_traces
 
     def __call__(
         self, batch: PPOBatch, settings: PPOSettings, rng: np.random.Generator
@@ -128,19 +125,6 @@ class PPOUpdate:
             tunable=tf.constant(_tunable(settings), tf.float32),
         )
         return {name: float(value) for name, value in self._run(window).items()}
-
-    def _run(self, window: _Window) -> dict[str, Any]:
-        if self._compiled is not None:
-            return self._compiled(window)
-        if self._is_jit:
-            self._compiled = tf.function(self._passes, autograph=False, jit_compile=True)
-            try:
-                return self._compiled(window)
-            except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-                # A model may hold an operation that XLA lacks; it then fails before anything ran.
-                logger.warning("XLA cannot compile the model, it trains without: %s", error)
-        self._compiled = tf.function(self._passes, autograph=False)
-        return self._compiled(window)
 
     def _passes(self, window: _Window) -> dict[str, Tensor]:
         self._head.remember()

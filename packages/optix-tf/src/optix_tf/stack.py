@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from optix_core.errors import ContractViolationError
 from optix_core.stacked_network import StackedNetwork
+from optix_tf.action_head import ActionHead
 from optix_tf.mirror_layers import Float32Array
 from optix_tf.network import Network
 from optix_tf.observation_encoding import OneHotEncoding
 from optix_tf.observation_inputs import ObservationInputs
-from optix_tf.policy_head import PolicyHead
 from optix_tf.stack_key import model_key
 from optix_tf.stack_layers import network_of
 from optix_tf.stack_models import StackedModels, best_of_rungs
@@ -25,7 +25,7 @@ class StackParts:
 
     inputs: ObservationInputs
     network: Network
-    head: PolicyHead
+    head: ActionHead
     generator: Callable[[], np.random.Generator]
     """Gives what the agent draws its actions with; loading a state replaces it."""
 
@@ -138,7 +138,7 @@ class KerasStack:
 
     def distribution(self, outputs: NDArray[Any]) -> Any:
         """Probabilities [M, B, K], or (mean, std), of every member."""
-        if self._first.head.variables:
+        if not self._first.head.acts_by_outputs_alone:
             pairs = self._each(lambda part, rows: part.head.distribution(rows), outputs)
             return tuple(np.stack(half) for half in zip(*pairs, strict=True))
         flat = self._first.head.distribution(outputs.reshape(-1, outputs.shape[-1]))
