@@ -54,3 +54,29 @@ def clipped_normal_log_probability(
     if action >= high:
         return math.log(0.5 * math.erfc(z / math.sqrt(2.0)))
     return -0.5 * z * z - math.log(std * math.sqrt(2.0 * math.pi))
+
+
+def n_step_transitions(
+    steps: Sequence[Sequence[Any]], n: int, gamma: float, *, is_cut: bool
+) -> list[tuple[Any, ...]]:
+    """(o, R, d, o') of every step of one environment that is known for n steps, or to its end.
+
+    Args:
+        steps: each (observation, reward, terminated, truncated, next observation).
+        n: steps of a transition.
+        gamma: discount.
+        is_cut: whether the last steps are wanted as they are.
+    """
+    made = list[tuple[Any, ...]]()
+    for start in range(len(steps)):
+        total, k = 0.0, 0
+        ended = False
+        while k < n and start + k < len(steps) and not ended:
+            _, reward, terminated, truncated, following = steps[start + k]
+            total += gamma**k * reward
+            k += 1
+            ended = terminated or truncated
+            after = (0.0 if terminated else gamma**k, following)
+        if ended or k == n or is_cut:
+            made.append((steps[start][0], total, *after))
+    return made
