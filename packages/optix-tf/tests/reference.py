@@ -69,7 +69,7 @@ def n_step_transitions(
     """
     made = list[tuple[Any, ...]]()
     for start in range(len(steps)):
-        total, k = 0.0, 0
+        total, k, after = 0.0, 0, (0.0, None)
         ended = False
         while k < n and start + k < len(steps) and not ended:
             _, reward, terminated, truncated, following = steps[start + k]

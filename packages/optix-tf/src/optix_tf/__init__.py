@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 from optix_tf.tf_evaluator import TFEvaluator
 
 if TYPE_CHECKING:
+    from optix_tf.dqn_agent import DQNAgent
     from optix_tf.ppo_agent import PPOAgent
     from optix_tf.tf_agent import TFAgent
 
 __version__ = version("optix-tf")
 
-__all__ = ["PPOAgent", "TFAgent", "TFEvaluator"]
+__all__ = ["DQNAgent", "PPOAgent", "TFAgent", "TFEvaluator"]
 
-_LAZY = {"PPOAgent": "optix_tf.ppo_agent", "TFAgent": "optix_tf.tf_agent"}
+_LAZY = {
+    "DQNAgent": "optix_tf.dqn_agent",
+    "PPOAgent": "optix_tf.ppo_agent",
+    "TFAgent": "optix_tf.tf_agent",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from optix_tf.observation_inputs import ObservationInputs
 from optix_tf.ppo_settings import PPOSettings
 from optix_tf.ppo_update import PPOBatch, PPOUpdate
 from optix_tf.returns import generalised_advantages
+from optix_tf.seed_children import seed_children
 from optix_tf.stack import KerasStack, StackParts, stack_agents
 from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import by_environment, valid_rows
@@ -114,11 +115,7 @@ class PPOAgent(TFAgent):
             ConfigurationError: if a space is not supported.
             HyperparamError: if a hyperparameter is unknown or out of range.
         """
-        root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        for_weights, for_agent = (
-            np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, child))
-            for child in range(2)
-        )
+        for_weights, for_agent = seed_children(seed, 2)
         given = HyperparamSet() if hyperparams is None else hyperparams
         settings = PPOSettings.from_params(given.params)
         model = build_actor_critic(

@@ -52,9 +52,9 @@ class SumTree:
 
         A position of priority 0 is never found, unless all are 0.
         """
-        rest = fractions * self._nodes[1]
-        nodes = np.ones(fractions.shape, np.int64)
-        while nodes.flat[0] < self._n_leaves:
+        rest: FloatArray = fractions * self._nodes[1]
+        nodes: NDArray[np.int64] = np.ones(fractions.shape, np.int64)
+        for _ in range(self._n_leaves.bit_length() - 1):
             left = self._nodes[2 * nodes]
             # What rounding left of a sum beyond the last leaf must not lead into an empty half.
             goes_right = (rest >= left) & (self._nodes[2 * nodes + 1] > 0.0)

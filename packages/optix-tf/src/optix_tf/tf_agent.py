@@ -230,10 +230,15 @@ class TFAgent(BaseAgent):
         if not self._network.is_ready:
             self._build_from_inputs()
         self._build_optimizer()
-        return variables_of(self.model, self.optimizer) | self._head_variables()
+        own = {**self._head_variables(), **self._fixed_variables()}
+        return variables_of(self.model, self.optimizer) | own
 
     def _head_variables(self) -> dict[str, Any]:
         """Trainable variables beside the model's, by name; a subclass may have some."""
+        return {}
+
+    def _fixed_variables(self) -> Mapping[str, Any]:
+        """Variables that a checkpoint holds and no optimizer trains; a subclass may have some."""
         return {}
 
     def _trainable_variables(self) -> list[Any]:

@@ -60,7 +60,7 @@ from optix_pipelines import (
 )
 
 if TYPE_CHECKING:
-    from optix_tf import PPOAgent, TFAgent, TFEvaluator
+    from optix_tf import DQNAgent, PPOAgent, TFAgent, TFEvaluator
 
 __version__ = version("tensor-optix")
 
@@ -72,6 +72,7 @@ __all__ = [
     "BasePipeline",
     "BatchPipeline",
     "CheckpointRegistry",
+    "DQNAgent",
     "DataSource",
     "DecisionRule",
     "DenseLayer",
@@ -118,7 +119,12 @@ __all__ = [
     "make_vector",
 ]
 
-_LAZY = {"PPOAgent": "optix_tf", "TFAgent": "optix_tf", "TFEvaluator": "optix_tf"}
+_LAZY = {
+    "DQNAgent": "optix_tf",
+    "PPOAgent": "optix_tf",
+    "TFAgent": "optix_tf",
+    "TFEvaluator": "optix_tf",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,295 @@
+"""What agents that learn from a replay memory have in common."""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optix_core import Domain, EpisodeData, HyperparamSet
+from optix_core.errors import ConfigurationError, HyperparamError
+from optix_tf._tensorflow import Model, Optimizer, keras
+from optix_tf.action_head import ActionHead
+from optix_tf.observation_encoding import encoding_of
+from optix_tf.observation_inputs import ObservationInputs
+from optix_tf.off_policy_settings import OffPolicySettings
+from optix_tf.replay_memory import ReplayMemory
+from optix_tf.replay_updates import UPDATES_PER_CALL, ReplayUpdates
+from optix_tf.stack import KerasStack, StackParts, stack_agents
+from optix_tf.tf_agent import TFAgent
+from optix_tf.window_rows import valid_rows
+
+_FIXED = ("n_steps", "batch_size", "buffer_size", "warmup_steps", "updates_per_step")
+_STEPS = "agent/steps"
+
+
+class OffPolicyAgent(TFAgent):
+    """Remembers what was played, and makes updates in proportion to it at each `learn`.
+
+    The first `warmup_steps` steps are played at random; updates begin when they are over and as
+    many transitions are remembered. How far an agent is counts as part of its policy and is saved
+    with the weights; the memory, and what else learning needs, is in `state_dict`.
+    """
+
+    settings_type: ClassVar[type[OffPolicySettings]]
+    """Settings of the algorithm."""
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        hyperparams: HyperparamSet,
+        *,
+        head: ActionHead,
+        seed: int | np.random.SeedSequence | None,
+        observation_space: object,
+        normalise: bool,
+        jit_compile: bool,
+    ) -> None:
+        """Make an agent; its arguments are described where a subclass lists them.
+
+        Raises:
+            ConfigurationError: if observations are to be normalised without their space.
+        """
+        if normalise and observation_space is None:
+            raise ConfigurationError("normalise=True needs observation_space, got None; give it")
+        encoding = None if observation_space is None else encoding_of(observation_space)
+        self._inputs = ObservationInputs(encoding, normalise=normalise)
+        self._head = head
+        self._is_jit = jit_compile
+        self._settings = self.settings_type()
+        self._memory: ReplayMemory | None = None
+        self._updates: ReplayUpdates | None = None
+        self._steps = 0
+        self._due = 0.0
+        self._n_updates = 0
+        params = default_params(self.settings_type, optimizer) | hyperparams.params
+        super().__init__(model, optimizer, HyperparamSet(params, hyperparams.episode_id), seed=seed)
+
+    @abstractmethod
+    def _encode_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions [R, ...] as they are remembered."""
+
+    @abstractmethod
+    def _make_updates(self) -> ReplayUpdates:
+        """Make the algorithm's updates; networks and optimizer are built."""
+
+    @abstractmethod
+    def _tunable(self) -> Sequence[float]:
+        """Numbers that the updates are given."""
+
+    @abstractmethod
+    def _after_steps(self) -> None:
+        """Hear that steps, updates or settings changed."""
+
+    def _draws(self, n_updates: int, batch_size: int) -> Mapping[str, NDArray[Any]]:
+        """Random numbers that the updates need, columns [U, ...]."""
+        del n_updates, batch_size
+        return {}
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether it plays at random yet."""
+        return self._steps < self._settings.warmup_steps
+
+    def stack(self, members: Sequence[TFAgent]) -> KerasStack:
+        return stack_agents(members)
+
+    def stack_parts(self) -> StackParts:
+        return StackParts(
+            inputs=self._inputs, network=self._network, head=self._head, generator=lambda: self._rng
+        )
+
+    def act(self, observation: Any) -> Any:
+        """Draw an action for one observation."""
+        return self._head.sample_one(self._network.one(self._inputs.one(observation)), self._rng)
+
+    def act_batch(self, observations: NDArray[Any]) -> Any:
+        """Draw actions [B, ...] for observations [B, ...]; the same draws as `act` one by one."""
+        return self._head.sample(self._outputs(observations), self._rng)
+
+    def act_greedy(self, observation: Any) -> Any:
+        """Return the action held best; takes nothing from the generator."""
+        return self._head.greedy_one(self._network.one(self._inputs.one(observation)))
+
+    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
+        """Return the actions [B, ...] held best."""
+        return self._head.greedy(self._outputs(observations))
+
+    def action_distribution(self, observations: NDArray[Any]) -> Any:
+        """Probabilities [B, K], or (mean, std) in the environment's units, of what `act` draws."""
+        return self._head.distribution(self._outputs(observations))
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        """Remember the window and make the updates that are due, in compiled calls.
+
+        Returns:
+            `n_updates`, `update_skipped` (how many were refused because they were not finite),
+            `replay_rows`, and means over the updates: see the agent. A window with a reward or
+            observation that is not finite changes nothing.
+        """
+        if not self._is_finite(episode_data):
+            return {"update_skipped": 1.0, "n_updates": 0.0}
+        self._remember(episode_data)
+        memory = self._replay()
+        n_updates = self._take_due(episode_data.length, len(memory))
+        diagnostics = self._train(memory, n_updates) if n_updates else {"update_skipped": 0.0}
+        self._after_steps()
+        return {**diagnostics, "n_updates": float(n_updates), "replay_rows": float(len(memory))}
+
+    def set_hyperparams(self, hp: HyperparamSet) -> None:
+        """Put hyperparameters into force; those not given have their defaults.
+
+        Raises:
+            HyperparamError: if one is unknown or out of range, or would change a memory that holds
+                something; then nothing was changed.
+        """
+        settings = self.settings_type.from_params(hp.params)
+        memory = self._memory
+        if memory is not None:
+            held = (memory.capacity, memory.is_prioritised)
+            if held != (settings.buffer_size, settings.is_prioritised):
+                if len(memory):
+                    raise HyperparamError(
+                        f"the memory holds {len(memory)} transitions: buffer_size={held[0]} and "
+                        f"is_prioritised={held[1]} stay as they are; set them at the start"
+                    )
+                self._memory = None
+        super().set_hyperparams(hp)
+        self._settings = settings
+        self._after_steps()
+
+    def hyperparam_space(self) -> Mapping[str, Domain]:
+        """Declare the step size and what must not drift.
+
+        The step size is not probed: how far a policy moves in one `learn` says little where the
+        values behind it are still being learned.
+        """
+        params = self._hyperparams.params
+        fixed = {name: Domain(choices=(params[name],)) for name in _FIXED if name in params}
+        steered = {
+            name: dataclasses.replace(domain, probe=False)
+            for name, domain in super().hyperparam_space().items()
+        }
+        return {**steered, **fixed}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the weights file does not hold: generator, memory and counters."""
+        memory = None if self._memory is None else self._memory.state_dict()
+        counters = {"due": self._due, "n_updates": self._n_updates}
+        return {**super().state_dict(), **counters, "memory": memory}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned.
+
+        Raises:
+            CheckpointError: if the memory was of another size.
+        """
+        super().load_state_dict(state)
+        self._due, self._n_updates = float(state["due"]), int(state["n_updates"])
+        self._memory = None
+        if state["memory"] is not None:
+            self._replay().load_state_dict(state["memory"])
+
+    def _outputs(self, observations: Any) -> NDArray[Any]:
+        return self._network.head(0, self._inputs.batch(observations))
+
+    def _replay(self) -> ReplayMemory:
+        if self._memory is None:
+            settings = self._settings
+            self._memory = ReplayMemory(
+                settings.buffer_size, is_prioritised=settings.is_prioritised
+            )
+        return self._memory
+
+    def _is_finite(self, window: EpisodeData) -> bool:
+        numbers = (window.observations, window.next_observations, window.rewards, window.actions)
+        return all(
+            bool(np.isfinite(valid_rows(array, window)).all())
+            for array in numbers
+            if array.dtype.kind == "f"
+        )
+
+    def _remember(self, window: EpisodeData) -> None:
+        seen = valid_rows(window.observations, window)
+        if len(seen):
+            self._inputs.observe(self._inputs.encode(seen))
+        self._replay().add(
+            window, self._encode_actions, n=self._settings.n_steps, gamma=self._settings.gamma
+        )
+
+    def _take_due(self, n_steps: int, n_remembered: int) -> int:
+        """Count a window's steps and return how many updates are to be made for them."""
+        settings = self._settings
+        warm = self._steps >= settings.warmup_steps
+        self._steps += n_steps
+        enough = max(settings.batch_size, min(settings.warmup_steps, settings.buffer_size))
+        if not warm or n_remembered < enough:
+            return 0
+        self._due += settings.updates_per_step * n_steps
+        n_updates = int(self._due)
+        self._due -= n_updates
+        return n_updates
+
+    def _train(self, memory: ReplayMemory, n_updates: int) -> dict[str, float]:
+        updates = self._ready_updates()
+        totals = dict.fromkeys(updates.measures, 0.0)
+        for start in range(0, n_updates, UPDATES_PER_CALL):
+            n_now = min(UPDATES_PER_CALL, n_updates - start)
+            draw = memory.draw(n_now, self._settings.batch_size, self._rng)
+            columns = {
+                **self._prepared(memory.take(draw.positions)),
+                "weight": draw.weights,
+                **self._draws(n_now, self._settings.batch_size),
+            }
+            sums, errors = updates(columns, self._n_updates, self._tunable())
+            memory.put_errors(draw.positions, errors)
+            self._n_updates += n_now
+            totals = {name: total + sums[name] for name, total in totals.items()}
+        means = {name: total / n_updates for name, total in totals.items()}
+        return means | {"update_skipped": totals["update_skipped"]}
+
+    def _prepared(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Observations as the network takes them; the rest as it is."""
+        ready = dict(rows)
+        for name in ("observation", "next_observation"):
+            lead = rows["reward"].shape
+            flat = rows[name].reshape(-1, *rows[name].shape[len(lead) :])
+            batch = self._network.as_batch(self._inputs.batch(flat))
+            ready[name] = batch.reshape(*lead, *batch.shape[1:])
+        return ready
+
+    def _ready_updates(self) -> ReplayUpdates:
+        if self._updates is None:
+            self._variables()
+            self._updates = self._make_updates()
+        return self._updates
+
+    def _agent_arrays(self) -> dict[str, NDArray[Any]]:
+        statistics = self._inputs.state_dict()
+        return {
+            "agent/input_shape": np.array(self._network.input_shape, dtype=np.int64),
+            _STEPS: np.array(self._steps, dtype=np.int64),
+            **{f"agent/observations/{name}": array for name, array in statistics.items()},
+        }
+
+    def _set_agent_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        prefix = "agent/observations/"
+        self._inputs.load_state_dict(
+            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+        )
+        self._steps = int(arrays[_STEPS])
+        self._after_steps()
+
+
+def default_params(kind: type[OffPolicySettings], optimizer: Optimizer) -> dict[str, Any]:
+    """Every hyperparameter's default; the learning rate is the optimizer's, if it is a number."""
+    params = dataclasses.asdict(kind())
+    del params["learning_rate"]
+    rate = optimizer.learning_rate
+    if isinstance(rate, keras.Variable):
+        # Nine significant digits tell float32 numbers apart; the shortest such form reads best.
+        params = {"learning_rate": float(str(np.float32(rate.numpy())))} | params
+    return params
