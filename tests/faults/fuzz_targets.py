@@ -27,7 +27,7 @@ from optix_core.weights_file import load_arrays, save_arrays
 
 from .registry_scene import load_best, save, scores
 
-SECOND = "snapshot-000002"
+FIRST, SECOND = "snapshot-000001", "snapshot-000002"
 N_BODY = 64
 """Bytes of arrays behind a header that is made up."""
 
@@ -46,13 +46,13 @@ def copy_of(make: Callable[[Path], None]) -> Generator[Path]:
 _templates: dict[Callable[[Path], None], Path] = {}
 
 
-def _two_snapshots(root: Path) -> None:
+def two_snapshots(root: Path) -> None:
     registry = CheckpointRegistry(root)
     save(registry, 1.0)
     save(registry, 2.0)
 
 
-def _one_run(root: Path) -> None:
+def one_run(root: Path) -> None:
     directory = RunDirectory(root)
     directory.begin_run({"run": {"seed": 3, "agent": "Agent"}, "loop": {"names": ["a", "b"]}})
     directory.journal.append("run_started", run=1, asked={"seed": 3})
@@ -62,7 +62,7 @@ def _one_run(root: Path) -> None:
 
 def read_record(data: bytes) -> None:
     """`snapshot.json` of the better of two snapshots is replaced."""
-    with copy_of(_two_snapshots) as root:
+    with copy_of(two_snapshots) as root:
         (root / SECOND / RECORD_NAME).write_bytes(data)
         with suppress(CheckpointError):
             assert load_best(CheckpointRegistry(root)) in (1.0, 2.0)
@@ -81,7 +81,7 @@ def read_sealed_record(data: bytes) -> None:
 
 def read_manifest(data: bytes) -> None:
     """`manifest.json` is replaced: it is rebuilt, or of a newer version."""
-    with copy_of(_two_snapshots) as root:
+    with copy_of(two_snapshots) as root:
         (root / "manifest.json").write_bytes(data)
         assert load_best(CheckpointRegistry(root)) == 2.0
         try:
@@ -97,7 +97,7 @@ def read_manifest(data: bytes) -> None:
 
 def read_journal(data: bytes) -> None:
     """`events.jsonl` is replaced: what is whole is read, and events can be added behind it."""
-    with copy_of(_one_run) as root:
+    with copy_of(one_run) as root:
         (root / "events.jsonl").write_bytes(data)
         with suppress(CheckpointError):
             before = list(RunDirectory(root).journal.read())
@@ -112,7 +112,7 @@ def read_journal(data: bytes) -> None:
 
 def read_run_toml(data: bytes) -> None:
     """`run.toml` is replaced: it is read or refused, and the next run keeps it beside its own."""
-    with copy_of(_one_run) as root:
+    with copy_of(one_run) as root:
         (root / "run.toml").write_bytes(data)
         with suppress(CheckpointError):
             RunDirectory(root).read_asked()
@@ -163,14 +163,14 @@ def _header(data: bytes) -> bytes:
 def seeds(target: str) -> list[bytes]:
     """Well-formed input for a target, and what once broke it."""
     made = {
-        "record": lambda: _seeds_from(_two_snapshots, f"{SECOND}/{RECORD_NAME}"),
+        "record": lambda: _seeds_from(two_snapshots, f"{SECOND}/{RECORD_NAME}"),
         "sealed_record": lambda: [
             json.dumps(json.loads(record)["snapshot"]).encode()
-            for record in _seeds_from(_two_snapshots, f"{SECOND}/{RECORD_NAME}")
+            for record in _seeds_from(two_snapshots, f"{SECOND}/{RECORD_NAME}")
         ],
-        "manifest": lambda: _seeds_from(_two_snapshots, "manifest.json"),
-        "journal": lambda: _seeds_from(_one_run, "events.jsonl"),
-        "run_toml": lambda: _seeds_from(_one_run, "run.toml"),
+        "manifest": lambda: _seeds_from(two_snapshots, "manifest.json"),
+        "journal": lambda: _seeds_from(one_run, "events.jsonl"),
+        "run_toml": lambda: _seeds_from(one_run, "run.toml"),
         "weights": lambda: [_weights()],
         "weights_header": lambda: [_header(_weights())],
     }[target]()

@@ -1,5 +1,6 @@
 """One writer at a time: threads and processes wait, forked children hold nothing."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -130,6 +131,17 @@ def test_what_is_released_is_free_while_a_child_is_being_made(root: int, tmp_pat
         RunLock(root).release()
     finally:
         os.close(copy)
+
+
+def test_a_lock_that_cannot_be_undone_is_closed(root: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    lock = RunLock(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        lock.release()
+    RunLock(root).release()
 
 
 def _handle_of(path: Path) -> int:

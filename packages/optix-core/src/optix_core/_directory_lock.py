@@ -11,7 +11,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import final
 
 from optix_core._atomic_io import FILE_MODE
@@ -157,6 +157,8 @@ def _say_locked(name: str, timeout_s: float) -> str:
 def _release(handle: int) -> None:
     if handle in _process.held:
         _process.held.remove(handle)
-        # Closing alone would not do while a child that was just forked has not closed its copy.
-        fcntl.flock(handle, fcntl.LOCK_UN)
+        # Closing alone would not do while a child that was just forked has not closed its copy;
+        # where unlocking fails it has to do, lest this process wait for itself.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)

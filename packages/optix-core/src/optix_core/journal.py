@@ -12,7 +12,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from optix_core._atomic_io import FILE_MODE, MAX_TEXT_BYTES, make_directory, write_all
+from optix_core._atomic_io import (
+    FILE_MODE,
+    MAX_TEXT_BYTES,
+    make_directory,
+    open_directory,
+    write_all,
+)
 from optix_core._stored_values import MAX_DEPTH, as_plain, shorten
 from optix_core.errors import CheckpointCorruptError, CheckpointError
 
@@ -39,6 +45,7 @@ class Journal:
         """Open a journal; the file is made at the first event."""
         self._path = Path(path).absolute()
         self._handle: int | None = None
+        self._is_entry_synced = False
         self._close = weakref.finalize(self, _nothing)
 
     @property
@@ -68,8 +75,14 @@ class Journal:
 
     def sync(self) -> None:
         """Make what was appended so far survive a power cut."""
-        if self._handle is not None:
-            os.fsync(self._handle)
+        if self._handle is None:
+            return
+        os.fsync(self._handle)
+        if not self._is_entry_synced:
+            # The file may be new: its name is an entry of the directory.
+            with open_directory(self._path.parent) as parent:
+                os.fsync(parent)
+            self._is_entry_synced = True
 
     def close(self) -> None:
         """Close the file until the next event; safe to call twice."""
@@ -108,6 +121,7 @@ class Journal:
             make_directory(self._path.parent)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._handle = os.open(self._path, flags, FILE_MODE)
+            self._is_entry_synced = False
             self._close = weakref.finalize(self, os.close, self._handle)
             _drop_torn_line(self._handle, self._path)
         return self._handle

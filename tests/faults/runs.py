@@ -1,0 +1,42 @@
+"""Short runs of the loop on scripted scores, for the fault tests beside this file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from optix_core import BaseEvaluator, EpisodeData, EvalMetrics, LoopCallback, RLOptimizer
+from optix_core.testing import ScriptedPipeline
+
+from .registry_scene import WeightAgent
+
+
+class FirstReward(BaseEvaluator):
+    """The first reward of a window is its score."""
+
+    def score(self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]) -> EvalMetrics:
+        return EvalMetrics(float(episode_data.rewards[0]), {}, episode_data.episode_id)
+
+
+class CountingAgent(WeightAgent):
+    """Its weight counts the windows it learned from."""
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        self.weight += 1.0
+        return {}
+
+
+def optimizer(
+    directory: str | Path,
+    scores: Sequence[float],
+    callbacks: Sequence[LoopCallback] = (),
+    agent: WeightAgent | None = None,
+) -> RLOptimizer:
+    """A run whose windows have these scores, one episode each."""
+    return RLOptimizer(
+        CountingAgent() if agent is None else agent,
+        ScriptedPipeline([[score] for score in scores]),
+        evaluator=FirstReward(),
+        checkpoint_dir=directory,
+        callbacks=callbacks,
+        seed=0,
+    )
