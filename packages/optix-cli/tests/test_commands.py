@@ -38,7 +38,8 @@ def test_a_run_from_start_to_report(optix: RunCommand) -> None:
     assert "learning_rate=0.01" in done.out
 
     events = journal_of(run_dir)
-    evaluated = [event for event in events if event.get("score") is not None]
+    windows = [event for event in events if event["event"] == "window"]
+    evaluated = [event for event in windows if event["score"] is not None]
     assert len(re.findall(r"^window +\d+ .* score ", done.out, re.MULTILINE)) == len(evaluated)
 
     (tested,) = [event for event in events if event["event"] == "tested"]
@@ -114,8 +115,18 @@ def test_a_second_run_in_a_given_directory_is_appended(optix: RunCommand) -> Non
 def test_settings_reach_loop_and_agent(optix: RunCommand) -> None:
     done = optix(*TRAIN, "--max-steps", "200", "--set", "learning_rate=0.5", "note=a=b")
     assert "learning_rate=0.5  note=a=b" in done.out
-    hyperparams = journal_of(Path("runs/CartPole-v1-seed100"))[1]["hyperparams"]
-    assert hyperparams == {"learning_rate": 0.5, "note": "a=b"}
+    events = journal_of(Path("runs/CartPole-v1-seed100"))
+    (told,) = [event["hyperparams"] for event in events if event["event"] == "window"]
+    assert told == {"learning_rate": 0.5, "note": "a=b"}
+    assert [event["fresh_episodes"] for event in events if event["event"] == "promotion"] == [20]
+
+
+def test_evidence_can_be_switched_off(optix: RunCommand) -> None:
+    done = optix(*TRAIN, "--max-steps", "400", "--set", "confirm=false")
+    assert done.code == 0, done.err
+    events = journal_of(Path("runs/CartPole-v1-seed100"))
+    assert [event for event in events if event["event"] == "promotion"] == []
+    assert " 4 validation episodes, after " in done.out
 
 
 def test_an_environment_of_the_users_own(optix: RunCommand) -> None:

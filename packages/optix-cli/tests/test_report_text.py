@@ -91,6 +91,29 @@ def test_the_report_of_a_run_that_converged() -> None:
     ]
 
 
+def test_what_was_confirmed_counts_and_not_what_triggered() -> None:
+    def tried(number: int, *, promoted: bool) -> dict[str, Any]:
+        event = {"event": "promotion", "run": 1, "window": number}
+        return {**event, "promoted": promoted, "fresh_episodes": 20}
+
+    best = {
+        "best_score": 480.0,
+        "best_score_se": 4.0,
+        "best_n_episodes": 20,
+        "best_window": 2,
+        "detectable": 14.06,
+    }
+    tries = [tried(0, promoted=True), tried(2, promoted=True), tried(3, promoted=False)]
+    events = [STARTED, *tries, *WINDOWS[:2], {**WINDOWS[2], **best}, WINDOWS[3]]
+    for history in (only(events), only([*events, {**STOPPED, **best}])):
+        rows = dict(report_rows(history, HERE))
+        expected = "480.0 ± 4.0 standard error, 20 fresh episodes, after 6,144 steps"
+        assert rows["Best score"] == expected
+        assert rows["Evidence"] == (
+            "1 of 2 better scores confirmed; a gain of 14.1 shows with probability 0.8"
+        )
+
+
 def test_a_killed_run_says_so() -> None:
     rows = dict(report_rows(only([STARTED, *WINDOWS]), HERE))
     assert rows["Stopped"].startswith("no end is recorded: the process was killed, or is still")

@@ -91,12 +91,12 @@ def test_without_evidence_the_documented_tuner_tunes(tmp_path: Path) -> None:
 def test_with_evidence_hyperparameters_stay_as_given(tmp_path: Path) -> None:
     spy = Spy()
     report, agent, _ = run_script(
-        tmp_path, [[1.0, 2.0], [2.0, 3.0]], callbacks=[spy], evaluator=None
+        tmp_path, [[1.0, 2.0], [32.0, 33.0]], callbacks=[spy], evaluator=None
     )
     assert report.tuner == "none"
     assert spy.named("on_hyperparam_update") == []
     assert agent.get_hyperparams().params == {"learning_rate": 0.1}
-    assert (report.best_n_episodes, report.best_score) == (2, 2.5)
+    assert (report.best_n_episodes, report.best_score) == (2, 32.5)
 
 
 def test_a_best_that_only_the_evaluator_prefers_is_not_pruned(tmp_path: Path) -> None:
@@ -189,10 +189,10 @@ def test_parts_that_keep_no_contract_are_refused_by_name(part: str) -> None:
 
 
 def test_report_reads_well(tmp_path: Path) -> None:
-    report, _, _ = run_script(tmp_path, [[1.0, 2.0], [3.0, 4.0]], evaluator=None)
+    report, _, _ = run_script(tmp_path, [[1.0, 2.0], [33.0, 34.0]], evaluator=None)
     text = render_report(report)
     assert "Reason           stopped: the pipeline ended" in text
-    assert "3.5 ± 0.5 (standard error, 2 episodes), window 1" in text
+    assert "33.5 ± 0.5 (standard error, 2 episodes), window 1" in text
     assert "learning_rate=0.1" in text
 
 

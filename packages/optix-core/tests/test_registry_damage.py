@@ -14,14 +14,15 @@ import msgspec
 import pytest
 
 from optix_core import PolicySnapshot
-from optix_core._snapshot_record import StoredFile, decode_record, encode_record
+from optix_core._snapshot_record import SCHEMA_VERSION, StoredFile, decode_record, encode_record
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointCorruptError, CheckpointError, CheckpointNotFoundError
 
 from .registry_scene import FIRST, OneWeightAgent, flip_byte, load, load_best, save, scores, tree
 
 SECOND = "snapshot-000002"
-GOLDEN = Path(__file__).parent / "data" / "registry-1"
+DATA = Path(__file__).parent / "data"
+GOLDEN = DATA / "registry-1"
 
 
 @pytest.fixture
@@ -327,12 +328,24 @@ def test_the_first_format_is_still_read(tmp_path: Path) -> None:
     assert save(registry, 9.0).sequence == 4
 
 
+def test_the_second_format_is_still_read(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "registry-2", tmp_path / "golden")
+    registry = CheckpointRegistry(tmp_path / "golden")
+    assert scores(registry) == [0.5, 1.5, 1.0]
+    assert registry.best is not None
+    assert registry.best.eval_metrics.primary_score == 1.0  # the run's choice
+    assert load_best(registry) == 1.0
+    assert save(registry, 9.0).sequence == 4
+
+
 @pytest.mark.parametrize("name", ["manifest.json", f"{SECOND}/snapshot.json"])
 def test_what_a_newer_version_wrote_stays_untouched(
     registry: CheckpointRegistry, name: str
 ) -> None:
     path = registry.path / name
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2, "new": []}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"schema_version": SCHEMA_VERSION + 1, "new": []})
+    )
     before = tree(registry.path)
     with pytest.raises(CheckpointError, match="update optix-core"):
         save(registry, 3.0)

@@ -63,6 +63,11 @@ def test_a_spread_is_given_only_where_there_is_one() -> None:
     assert infinite["Best score"] == "487.25 (standard error, 1 episodes), window 900"
 
 
+def test_what_can_be_detected_stands_below_the_best() -> None:
+    lines = render_report(replace(REPORT, detectable=11.0487)).splitlines()
+    assert lines[2] == "Detectable       a gain of 11.05, by 30 episodes with p 0.8"
+
+
 def test_failures_are_named() -> None:
     failed = replace(REPORT, callback_errors={"Spy": 2, "Plot": 1}, error="OSError: disk full")
     rows = _rows(failed)

@@ -61,6 +61,9 @@ class LoopSettings:
     """Whether a degradation restores the best policy; off, since learning dips and recovers."""
     autotune: bool = True
     """Whether the step size follows the policy's change per window."""
+    confirm: bool = True
+    """Whether a policy becomes the best only with evidence, from fresh episodes; without, the
+    highest validation score does, lucky or not."""
     max_snapshots: int = 10
     """Policies kept in the run directory."""
     test_episodes: int = 100

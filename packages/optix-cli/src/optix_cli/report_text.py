@@ -21,6 +21,7 @@ def report_rows(history: RunHistory, run_dir: Path) -> list[Row]:
     rows = [
         ("Stopped", _reason(history)),
         ("Best score", _best(history)),
+        *_evidence(history),
         ("Test score", _test(history)),
     ]
     if history.ensemble_tested is not None:
@@ -109,11 +110,29 @@ def _best(history: RunHistory) -> str:
     if window is None:
         return "none: no score was finite"
     metrics: Mapping[str, Any] = window.get("metrics") or {}
-    text = score_with_error(window["score"], metrics.get("score_se"))
-    count = metrics.get("n_episodes")
+    score, error, count = window["score"], metrics.get("score_se"), metrics.get("n_episodes")
     kind = "validation " if "val_score" in metrics else ""
+    if (best := history.best) is not None:
+        score, error, count = (best[f"best_{n}"] for n in ("score", "score_se", "n_episodes"))
+        kind = "fresh " if _has_fresh(history, window) else kind
     evidence = "" if count is None else f" standard error, {count} {kind}episodes"
-    return f"{text}{evidence}, after {window['steps']:,} steps"
+    return f"{score_with_error(score, error)}{evidence}, after {window['steps']:,} steps"
+
+
+def _has_fresh(history: RunHistory, window: Mapping[str, Any]) -> bool:
+    of_window = [event for event in history.promotions if event["window"] == window["window"]]
+    return any(event.get("fresh_episodes") for event in of_window)
+
+
+def _evidence(history: RunHistory) -> Sequence[Row]:
+    """What was tried for the best, and what gain over it would show."""
+    tried = history.promotions[1:]  # the first is the baseline
+    confirmed = sum(bool(event.get("promoted")) for event in tried)
+    gain = (history.best or {}).get("detectable")
+    texts = [f"{confirmed} of {len(tried)} better scores confirmed"] if tried else []
+    if gain is not None:
+        texts.append(f"a gain of {score_text(gain)} shows with probability 0.8")
+    return [("Evidence", "; ".join(texts))] if texts else []
 
 
 def _test(history: RunHistory) -> str:

@@ -22,6 +22,8 @@ class RunHistory:
     """Its report; None where the process was killed, or still runs."""
     tested: Event | None
     """The test of its best policy, the last one where there are several."""
+    promotions: tuple[Event, ...] = ()
+    """One event a policy that was tried for the best."""
     spawned: tuple[Event, ...] = ()
     """One event a variant."""
     rounds_started: tuple[Event, ...] = ()
@@ -64,8 +66,20 @@ class RunHistory:
         ]
 
     @property
+    def best(self) -> Event | None:
+        """The last event that tells of a best policy, in fields `best_…`; earlier versions' do not.
+
+        What the policy is held to score may be another number than its window's score.
+        """
+        told = [*self.windows, *([] if self.stopped is None else [self.stopped])]
+        return next((e for e in reversed(told) if e.get("best_window") is not None), None)
+
+    @property
     def best_window(self) -> Event | None:
-        """The window whose policy is the best, as far as the journal goes."""
+        """The window that the best policy played, as far as the journal goes."""
+        if self.best is not None:
+            number = self.best["best_window"]
+            return next((event for event in self.windows if event.get("window") == number), None)
         best = self.windows[-1].get("best") if self.windows else None
         if best is None:
             return None
@@ -98,6 +112,7 @@ def _gather(run_id: int, events: Iterable[Event]) -> RunHistory | None:
         windows=tuple(by_kind.get("window", ())),
         stopped=_last(by_kind.get("run_stopped")),
         tested=_last(by_kind.get("tested")),
+        promotions=tuple(by_kind.get("promotion", ())),
         spawned=tuple(by_kind.get("spawned", ())),
         rounds_started=tuple(by_kind.get("round_started", ())),
         ensemble=_last(by_kind.get("ensemble")),

@@ -125,6 +125,7 @@ def _optimizer(
         dormant_threshold=settings.dormant_threshold,
         degradation_threshold=settings.degradation_threshold,
         degradation_patience=settings.degradation_patience,
+        confirm=settings.confirm,
         callbacks=callbacks,
         seed=run.seeds.seed,
         autotune=settings.autotune,

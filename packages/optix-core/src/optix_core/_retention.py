@@ -13,15 +13,27 @@ class Candidate:
     sequence: int
     run_id: int
     score: float
+    is_choice: bool = False
+    """Whether its run called it its best."""
 
 
 def rank(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Order by score, best first; the earlier of two equals first. Non-finite scores are left out.
 
-    An empty input, or one of non-finite scores alone, gives an empty list: then there is no best.
+    A run that made a choice is headed by it, the last where it made several: its others count for
+    no more than the choice's score. An empty input, or one of non-finite scores alone, gives an
+    empty list: then there is no best.
     """
-    finite = (candidate for candidate in candidates if math.isfinite(candidate.score))
-    return sorted(finite, key=lambda candidate: (-candidate.score, candidate.sequence))
+    finite = [candidate for candidate in candidates if math.isfinite(candidate.score)]
+    chosen = sorted((c for c in finite if c.is_choice), key=lambda c: c.sequence)
+    head_by_run = {candidate.run_id: candidate for candidate in chosen}
+
+    def place(candidate: Candidate) -> tuple[float, bool, int]:
+        head = head_by_run.get(candidate.run_id)
+        score = candidate.score if head is None else min(candidate.score, head.score)
+        return -score, head is not None and candidate is not head, candidate.sequence
+
+    return sorted(finite, key=place)
 
 
 def plan_retention(

@@ -49,6 +49,7 @@ class Listing:
                 sequence=record.sequence,
                 run_id=record.run_id,
                 score=record.read_metrics().primary_score,
+                is_choice=record.is_choice,
             )
             for name, record in self.records.items()
         ]

@@ -1,6 +1,6 @@
 """The record of a snapshot: what `snapshot.json` says, sealed with a checksum of its own.
 
-    {"schema_version": 1, "sha256": <of the bytes of the snapshot's JSON>, "snapshot": {...}}
+    {"schema_version": 2, "sha256": <of the bytes of the snapshot's JSON>, "snapshot": {...}}
 
 This envelope stays the same in every later version, so that each can tell damage from novelty. No
 path of a file system is in it that would be used as one: `files` is compared with what is there.
@@ -21,7 +21,7 @@ from optix_core.errors import (
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_VALUE_BYTES = 8 * 1024 * 1024
 """Hyperparameters, and metrics, of more JSON than this are refused."""
 
@@ -48,6 +48,8 @@ class SnapshotRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     hyperparams: dict[str, Any]
     hyperparams_episode_id: int
     files: tuple[StoredFile, ...]
+    is_choice: bool = False
+    """Whether its run called it its best; version 1 did not say."""
 
     def read_metrics(self) -> EvalMetrics:
         """Return the outcome of the evaluation."""
@@ -74,7 +76,9 @@ _versions = msgspec.json.Decoder(_Version)
 _encoder = msgspec.json.Encoder()
 
 
-def new_record(metrics: EvalMetrics, hyperparams: HyperparamSet, *, run_id: int) -> SnapshotRecord:
+def new_record(
+    metrics: EvalMetrics, hyperparams: HyperparamSet, *, run_id: int, is_choice: bool = False
+) -> SnapshotRecord:
     """Make the record of a policy that is not stored yet; sequence and files come later.
 
     Raises:
@@ -94,6 +98,7 @@ def new_record(metrics: EvalMetrics, hyperparams: HyperparamSet, *, run_id: int)
         hyperparams=_to_bounded(dict(hyperparams.params), "hyperparams"),
         hyperparams_episode_id=int(hyperparams.episode_id),
         files=(),
+        is_choice=is_choice,
     )
 
 

@@ -98,7 +98,13 @@ class Evaluation:
     score: float
     """Its primary score; may be NaN or infinite."""
     is_better: bool
-    """Whether it beats the round's best by more than the margin; ignored while there is none."""
+    """Whether it beats the round's best by more than the margin, with what evidence there is;
+    ignored while there is none."""
+    confirmed_score: float | None = None
+    """What the policy is held to score, which becomes the best score; None for the score itself."""
+    is_worse: bool = True
+    """Whether a score below the degradation threshold may be called degraded: False where the
+    evidence does not show that the policy is worse than the best."""
 
 
 def start_round(
@@ -168,9 +174,10 @@ def decide(
     `dormant_threshold` DORMANT, and from the evaluation that enters COOLING on
     interval ← min(interval · backoff_factor, max_interval_episodes).
 
-    A degradation (`is_degraded`, `degradation_patience` times in a row) gives `Degrade` where it
-    is new or where the best is to be restored; a rollback starts the row anew, since the policy
-    that earned it is gone. An excursion ends with the first finite score that is not degraded.
+    A degradation (`is_degraded` and `is_worse`, `degradation_patience` times in a row) gives
+    `Degrade` where it is new or where the best is to be restored; a rollback starts the row anew,
+    since the policy that earned it is gone. An excursion ends with the first finite score that is
+    not degraded.
 
     Args:
         settings: the rules.
@@ -190,10 +197,12 @@ def decide(
     decisions: tuple[Decision, ...]
     if _is_improvement(state, evaluation):
         decisions = (Improve(is_first=state.best_score is None),)
-        state = _improved(settings, state, evaluation.score)
+        confirmed = evaluation.confirmed_score
+        best_score = evaluation.score if confirmed is None else confirmed
+        state = _improved(settings, state, best_score)
     else:
         state = replace(state, n_without_improvement=state.n_without_improvement + 1)
-        state, degrade = _follow_excursion(settings, state, evaluation.score)
+        state, degrade = _follow_excursion(settings, state, evaluation)
         follow = _watch if state.state is LoopState.WATCHDOG else _back_off
         state, decisions = follow(settings, state, degrade)
     return replace(state, next_window=evaluation.window_id + state.gap), decisions
@@ -228,11 +237,12 @@ def _improved(settings: SchedulerSettings, state: SchedulerState, score: float) 
 
 
 def _follow_excursion(
-    settings: SchedulerSettings, state: SchedulerState, score: float
+    settings: SchedulerSettings, state: SchedulerState, evaluation: Evaluation
 ) -> tuple[SchedulerState, Degrade | None]:
+    score = evaluation.score
     if state.best_score is None or not math.isfinite(score):
         return state, None
-    if not is_degraded(settings, state.best_score, score):
+    if not (evaluation.is_worse and is_degraded(settings, state.best_score, score)):
         return replace(state, n_degraded=0, in_excursion=False), None
     n_degraded = state.n_degraded + 1
     if n_degraded < settings.degradation_patience:

@@ -78,6 +78,8 @@ class CheckpointRegistry:
     def best(self) -> PolicySnapshot | None:
         """The intact snapshot with the highest score of all runs; None where there is none.
 
+        A run that called one of its snapshots its best (`save(is_choice=True)`) is headed by it.
+
         Raises:
             CheckpointCorruptError: if there are snapshots with scores, all of them damaged.
             CheckpointError: if a newer version wrote one of them.
@@ -85,7 +87,7 @@ class CheckpointRegistry:
         return self._find_best(None)
 
     def best_of_run(self, run_id: int) -> PolicySnapshot | None:
-        """Return the intact snapshot with the highest score of one run, the earlier of two equals.
+        """Return the intact best snapshot of one run: its choice, else by score as in `best`.
 
         Raises:
             CheckpointCorruptError: if that run has snapshots with scores, all of them damaged.
@@ -111,6 +113,7 @@ class CheckpointRegistry:
         hyperparams: HyperparamSet,
         *,
         pin: bool = False,
+        is_choice: bool = False,
     ) -> PolicySnapshot:
         """Save an agent's weights with their score and hyperparameters; durable on return.
 
@@ -119,6 +122,8 @@ class CheckpointRegistry:
             eval_metrics: what they scored.
             hyperparams: what they were trained with.
             pin: whether to `pin` the snapshot at once, so that no later save prunes it.
+            is_choice: whether its run calls it its best, on other grounds than the score alone;
+                the last one so called heads its run, whatever its others score.
 
         Raises:
             HyperparamError: if a hyperparameter cannot be stored; nothing was written.
@@ -127,7 +132,7 @@ class CheckpointRegistry:
             CheckpointError: if a newer version wrote here; nothing was changed.
             OSError: if the disk is full or fails; nothing is left behind.
         """
-        record = new_record(eval_metrics, hyperparams, run_id=self.run_id)
+        record = new_record(eval_metrics, hyperparams, run_id=self.run_id, is_choice=is_choice)
         make_directory(self._root)
         with open_directory(self._root) as root:
             shared = self._share(root)

@@ -29,10 +29,12 @@ from optix_core.loop_parts import LoopParts
 from optix_core.loop_report import report_run
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
+from optix_core.promotion import Trial
 from optix_core.round_book import RoundBook
 from optix_core.run_recorder import RunProgress, RunRecorder, WindowOutcome
 from optix_core.run_report import RunReport
 from optix_core.stage import Stage
+from optix_core.standing import Standing
 from optix_core.tuning_seat import read_hyperparams
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class LoopController:
         self._stage = Stage(parts.pipeline, parts.val_pipeline, parts.seeds)
         self._learning = LearningSeat(parts.agent)
         self._book = RoundBook(
-            parts.scheduler_settings, BestPolicies(parts.registry, self._is_better)
+            parts.scheduler_settings, BestPolicies(parts.registry, parts.promotion.is_better)
         )
         self._ending: Stop | None = None
         self._offered_round: NextRound | None = None
@@ -210,17 +212,28 @@ class LoopController:
         parts.tuning.settle(self.learner, metrics)
         parts.steering.settle(self.learner, metrics, is_tuned=parts.tuning.is_tuned)
         self._book.enter(metrics)
-        decisions = self._book.decide(window_id, metrics)
+        trial = self._try(metrics)
+        decisions = self._book.decide(window_id, metrics.primary_score, trial)
         for decision in decisions:
-            self._carry_out(decision, metrics)
+            self._carry_out(decision, metrics, trial)
         self._tune()
         return decisions
 
-    def _carry_out(self, decision: Decision, metrics: EvalMetrics) -> None:
+    def _try(self, metrics: EvalMetrics) -> Trial:
+        """Hold an evaluation against the round's best, with the policy that earned it."""
+        bests = self._book.bests
+        trial = self._parts.promotion.hold(metrics, bests.round_standing)
+        if trial.event:
+            self.record("promotion", **trial.event)
+        if trial.is_contender:
+            bests.save_contender(self.learner, trial.standing)
+        return trial
+
+    def _carry_out(self, decision: Decision, metrics: EvalMetrics, trial: Trial) -> None:
         callbacks, window_id = self._parts.callbacks, self._progress.window_id
         match decision:
             case Improve():
-                self._improve(metrics)
+                self._improve(metrics, trial.standing)
             case EnterCooling():
                 logger.info("window %d: plateau, cooling", window_id)
                 callbacks.notify("on_plateau", window_id, self.state)
@@ -237,13 +250,10 @@ class LoopController:
             case _:
                 assert_never(decision)
 
-    def _improve(self, metrics: EvalMetrics) -> None:
+    def _improve(self, metrics: EvalMetrics, standing: Standing) -> None:
         self._parts.tuning.on_improvement(metrics)
-        if self._book.bests.save(self.learner, metrics):
+        if self._book.bests.save(self.learner, standing):
             self._parts.callbacks.notify("on_improvement", self.best_snapshot)
-
-    def _is_better(self, candidate: EvalMetrics, baseline: EvalMetrics | None) -> bool:
-        return self._parts.judge.is_better(candidate, baseline, self._parts.improvement_margin)
 
     def _enter_dormant(self) -> None:
         parts, window_id = self._parts, self._progress.window_id

@@ -10,6 +10,7 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.promotion import Promotion
 from optix_core.run_directory import RunDirectory
 from optix_core.seeds import SeedPlan
 from optix_core.steering_seat import SteeringSeat
@@ -32,7 +33,7 @@ class LoopParts:
     registry: CheckpointRegistry
     seeds: SeedPlan
     scheduler_settings: SchedulerSettings
-    improvement_margin: float
+    promotion: Promotion
     max_windows: int | None
     asked: Mapping[str, Mapping[str, Any]]
     clock: Callable[[], float] = time.time

@@ -19,6 +19,7 @@ from optix_core.loop_controller import LoopController
 from optix_core.loop_parts import LoopParts
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
+from optix_core.promotion import Promotion
 from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport
 from optix_core.seeds import SeedPlan
@@ -60,6 +61,9 @@ class RLOptimizer:
         autotune: whether a step size may be steered at all.
         step_param: the hyperparameter to steer as the step size, also beside an optimizer of yours
             (which then leaves it alone) and without evidence; None goes by the agent's declaration.
+        confirm: ask for evidence before a policy becomes the best, before a rollback, and at the
+            end for the final choice, where scores carry any (`docs/rules.md`). False: by the score
+            alone, as without evidence.
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -91,6 +95,7 @@ class RLOptimizer:
         degradation_patience: int = 1,
         autotune: bool = True,
         step_param: str | None = None,
+        confirm: bool = True,
     ) -> None:
         _expect("agent", agent, BaseAgent)
         _expect("pipeline", pipeline, BasePipeline)
@@ -121,6 +126,7 @@ class RLOptimizer:
         self._max_snapshots = max_snapshots
         self._improvement_margin = improvement_margin
         self._max_windows = max_episodes
+        self._confirm = confirm
         self._settings = SchedulerSettings(
             base_interval=base_interval,
             backoff_factor=backoff_factor,
@@ -168,12 +174,13 @@ class RLOptimizer:
             Exception: what agent, environment or evaluator raised, as it was raised.
         """
         drought_limit = max(5, self._settings.dormant_threshold)
+        judge = WindowJudge(self._evaluator, self._val_pipeline, drought_limit)
         self._loop = LoopController(
             LoopParts(
                 agent=self._agent,
                 pipeline=self._pipeline,
                 val_pipeline=self._val_pipeline,
-                judge=WindowJudge(self._evaluator, self._val_pipeline, drought_limit),
+                judge=judge,
                 tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
                 steering=self._steering(),
                 callbacks=CallbackDispatcher(self._callbacks),
@@ -181,7 +188,12 @@ class RLOptimizer:
                 registry=self._registry,
                 seeds=self._seeds,
                 scheduler_settings=self._settings,
-                improvement_margin=self._improvement_margin,
+                promotion=Promotion(
+                    judge,
+                    seed=self._seeds.integer("promotion"),
+                    margin=self._improvement_margin,
+                    confirm=self._confirm,
+                ),
                 max_windows=self._max_windows,
                 asked=self._asked(),
             )
@@ -210,6 +222,7 @@ class RLOptimizer:
         loop = {
             **settings,
             "improvement_margin": self._improvement_margin,
+            "confirm": self._confirm,
             "max_episodes": self._max_windows,
             "max_snapshots": self._max_snapshots,
             "autotune": self._autotune,

@@ -15,6 +15,7 @@ from optix_core.decisions import Decision, Stop
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.loop_state import LoopState
 from optix_core.metrics_history import MetricsHistory
+from optix_core.promotion import Trial
 from optix_core.scheduler_settings import SchedulerSettings
 from optix_core.verdict import judge_convergence
 
@@ -61,12 +62,14 @@ class RoundBook:
         if len(self._first) < FIRST_EVALUATIONS:
             self._first.append(metrics)
 
-    def decide(self, window_id: int, metrics: EvalMetrics) -> tuple[Decision, ...]:
-        """Judge an evaluation by the round's best; returns what is to be carried out, in order."""
+    def decide(self, window_id: int, score: float, trial: Trial) -> tuple[Decision, ...]:
+        """Take in an evaluation and what it amounts to; returns what to carry out, in order."""
         evaluation = Evaluation(
             window_id=window_id,
-            score=metrics.primary_score,
-            is_better=self.bests.improves_round(metrics),
+            score=score,
+            is_better=trial.is_better,
+            confirmed_score=trial.standing.metrics.primary_score,
+            is_worse=trial.is_worse,
         )
         self.scheduler, decisions = decide(self._settings, self.scheduler, evaluation)
         return decisions

@@ -11,7 +11,7 @@ from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.run_directory import RunDirectory
-from optix_core.run_report import RunReport
+from optix_core.run_report import RunReport, best_fields
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class RunRecorder:
         self._clock = clock
         self._started_at = clock()
         self._hyperparams: Mapping[str, Any] | None = None
+        self._best: Mapping[str, Any] = best_fields(None)
         self.run_id = 0
 
     @property
@@ -79,11 +80,15 @@ class RunRecorder:
         )
 
     def window(self, outcome: WindowOutcome) -> None:
-        """Append the window in progress; its hyperparameters only where they changed."""
+        """Append the window in progress; its hyperparameters and the best where they changed."""
         changed: dict[str, Any] = {}
         if outcome.hyperparams != self._hyperparams:
             self._hyperparams = outcome.hyperparams
             changed["hyperparams"] = outcome.hyperparams
+        best = best_fields(outcome.best)
+        if best != self._best:
+            self._best = best
+            changed.update(best)
         ended, metrics = outcome.window.episode_returns, outcome.metrics
         self.event(
             "window",

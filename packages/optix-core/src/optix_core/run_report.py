@@ -7,6 +7,7 @@ from typing import Any
 
 from optix_core.decisions import StopReason
 from optix_core.loop_state import LoopState
+from optix_core.mean_comparison import MeanEvidence, minimum_detectable_effect
 from optix_core.policy_snapshot import PolicySnapshot
 
 
@@ -37,15 +38,19 @@ class RunReport:
     first_score: float | None
     """The first finite score; None where there was none."""
     best_score: float | None
-    """Score of the best policy; None where no score was finite."""
+    """What the best policy is held to score: its mean on fresh episodes where they were played,
+    else its window's score. None where no score was finite."""
     best_score_se: float | None
     """Its standard error, where the evaluator gives one."""
     best_n_episodes: int | None
     """Number of episodes behind it, where the evaluator says."""
     best_window: int | None
-    """Window at which it was scored."""
+    """Window that it played, and whose score made it the best."""
     best_snapshot_id: str | None
     """Its snapshot."""
+    detectable: float | None = None
+    """The true gain over the best that as many episodes again prove with probability 0.8 at level
+    0.05 (`mean_comparison.minimum_detectable_effect`); None where the score has no evidence."""
     hyperparams: Mapping[str, Any]
     """Hyperparameters of the best policy; those in force at the end where there is none."""
     tuner: str
@@ -62,13 +67,17 @@ def best_fields(best: PolicySnapshot | None) -> dict[str, Any]:
     """Return the fields of a report that speak of the best policy; None where there is none."""
     if best is None:
         names = ("best_score", "best_score_se", "best_n_episodes", "best_window")
-        return dict.fromkeys((*names, "best_snapshot_id"))
+        return dict.fromkeys((*names, "best_snapshot_id", "detectable"))
+    evidence = MeanEvidence.of(best.eval_metrics)
     return {
         "best_score": best.eval_metrics.primary_score,
         "best_score_se": best.eval_metrics.score_se,
         "best_n_episodes": best.eval_metrics.n_episodes,
         "best_window": best.episode_id,
         "best_snapshot_id": best.snapshot_id,
+        "detectable": (
+            None if evidence is None else minimum_detectable_effect(evidence, evidence.n)
+        ),
     }
 
 
@@ -86,6 +95,9 @@ def render_report(report: RunReport) -> str:
         ("Seed", str(report.seed)),
         ("Time", f"{report.time_s:.1f} s"),
     ]
+    if report.detectable is not None:
+        gain = f"a gain of {report.detectable:.4g}, by {report.best_n_episodes} episodes with p 0.8"
+        rows.insert(2, ("Detectable", gain))
     if report.callback_errors:
         failures = ", ".join(f"{name} × {n}" for name, n in report.callback_errors.items())
         rows.append(("Callback errors", failures))

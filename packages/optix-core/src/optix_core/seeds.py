@@ -7,7 +7,16 @@ import numpy as np
 
 from optix_core.errors import ConfigurationError
 
-_STREAMS = ("agent", "training", "validation", "test", "tuner", "evolution")
+_STREAMS = (
+    "agent",
+    "training",
+    "validation",
+    "test",
+    "tuner",
+    "evolution",
+    "promotion",
+    "final choice",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class SeedPlan:
         return np.random.default_rng(self.sequence(stream))
 
     def sequence(self, stream: str) -> np.random.SeedSequence:
-        """The seed sequence of a stream: agent, training, validation, test, tuner or evolution."""
+        """The seed sequence of a stream: one of those above, in words."""
         if stream not in _STREAMS:
             raise ConfigurationError(f"unknown stream {stream!r}; known are {', '.join(_STREAMS)}")
         return np.random.SeedSequence(self.seed, spawn_key=(_STREAMS.index(stream),))

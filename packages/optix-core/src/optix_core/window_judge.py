@@ -1,22 +1,23 @@
 """Makes the score of an evaluation: gathers evidence, plays validation, asks the evaluator."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from optix_core.abilities import PlaysEpisodes, supports
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ContractViolationError, PipelineError
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.mean_comparison import MIN_EPISODES, MeanEvidence
+from optix_core.standing import Standing
 
 logger = logging.getLogger(__name__)
-
-MIN_EPISODES = 2
-"""A decision needs at least this many episodes: one has no standard error."""
 
 
 class WindowJudge:
@@ -77,6 +78,31 @@ class WindowJudge:
         return bool(self._evaluator.compare(candidate, baseline)) and (
             margin == 0.0 or candidate.beats(baseline, margin)
         )
+
+    @property
+    def can_play_fresh(self) -> bool:
+        """Whether the validation pipeline can play episodes beside its own windows."""
+        return supports(self._val_pipeline, PlaysEpisodes)
+
+    def play_fresh(self, seeds: Sequence[int]) -> Standing | None:
+        """Let the agent that is seated play held-out episodes on these seeds.
+
+        Returns:
+            The evaluator's score of them, with the returns where that score is their mean. None
+            where the pipeline cannot play them or the score is without usable evidence.
+        """
+        if not supports(self._val_pipeline, PlaysEpisodes):
+            return None
+        window = self._val_pipeline.play_episodes(seeds)
+        self.validation_steps += window.length
+        metrics = _checked(self._evaluator.score_validation(window), "score_validation")
+        if MeanEvidence.of(metrics) is None:
+            return None
+        returns = tuple(window.returns_by_environment.tolist())
+        is_mean = metrics.n_episodes == len(returns) and math.isclose(
+            metrics.primary_score, math.fsum(returns) / len(returns), rel_tol=1e-9, abs_tol=1e-12
+        )
+        return Standing(metrics, returns if is_mean else ())
 
     def take_unit_change(self) -> bool:
         """Whether the unit of the score changed since this was last asked."""

@@ -1,0 +1,166 @@
+"""Is an evaluation a new best? By fresh episodes where there is evidence, else by the score."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, final
+
+from optix_core.environment_pipeline import draw_seeds
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.mean_comparison import LEVEL, MeanEvidence, welch_p
+from optix_core.standing import Standing, detectable, p_better, pairs
+from optix_core.window_judge import WindowJudge
+
+FRESH_EPISODES = 20
+"""Episodes that confirm a trigger. Against as many of the incumbent's they prove a gain of 0.8 sd
+with probability 0.8, of 0.5 sd with pairs that correlate by 0.6; `benchmarks/promotion.py` says
+what that makes of a run."""
+TRIGGER_Z = 1.28
+"""A trigger lies above the incumbent by this many standard errors of the difference: the 90 %
+quantile of the normal distribution, so that one in ten equal policies costs fresh episodes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What an evaluation amounts to when it is held against the round's best."""
+
+    standing: Standing
+    """What the policy is held to score from here on, should it be saved."""
+    is_better: bool
+    """Whether it is the new best."""
+    is_worse: bool = True
+    """Whether nothing contradicts that a score far below the best is a worse policy."""
+    is_contender: bool = False
+    """Whether the score is better and the proof is missing: worth keeping for the final choice."""
+    event: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Fields of the journal's `promotion`; empty where nothing was tried."""
+
+
+@final
+class Promotion:
+    """Holds every evaluation against the round's best.
+
+    Where the metrics of both carry evidence (`MeanEvidence.of`):
+
+    1. The evaluator must prefer the window's score, by more than the margin.
+    2. Trigger: s > s_inc + 1.28 · √(se² + se_inc²).
+    3. Twenty fresh held-out episodes, on the seeds of every fresh sample of the run; promoted if
+       the mean lies above the incumbent's fresh one by the margin and by a paired one-sided t test
+       at 0.05 (Welch's where returns do not pair). That fresh mean is the best's score.
+
+    The first evaluation of a round is its best, with a fresh sample. Where no fresh episodes can be
+    played, step 2 and 3 are Welch's test of the window's own evidence at 0.05. Without evidence, or
+    with `confirm=False`, step 1 alone decides.
+    """
+
+    def __init__(
+        self, judge: WindowJudge, *, seed: int, margin: float, confirm: bool = True
+    ) -> None:
+        """Judge with this judge.
+
+        Args:
+            judge: compares scores and plays fresh episodes.
+            seed: what the seeds of fresh episodes are drawn from.
+            margin: by how much a score must exceed the best.
+            confirm: whether evidence is asked for.
+        """
+        self._judge = judge
+        self._seeds: Sequence[int] = draw_seeds(seed, FRESH_EPISODES)
+        self._margin = margin
+        self._confirm = confirm
+
+    def is_better(self, candidate: Standing, incumbent: Standing | None) -> bool:
+        """Whether one standing is above another, by all evidence there is; plays nothing."""
+        if not self._is_preferred(candidate.metrics, incumbent):
+            return False
+        if incumbent is None or not self._confirm:
+            return True
+        p = p_better(candidate, incumbent)
+        return p is None or p < LEVEL
+
+    def hold(self, metrics: EvalMetrics, incumbent: Standing | None) -> Trial:
+        """Hold an evaluation against the round's best; may let the agent play fresh episodes.
+
+        Args:
+            metrics: of the window that was due.
+            incumbent: the round's best; None before its first finite score.
+        """
+        window = Standing(metrics)
+        if incumbent is None:
+            return self._begin(window)
+        preferred = self._is_preferred(metrics, incumbent)
+        one, other = window.evidence, incumbent.evidence
+        if not self._confirm or one is None or other is None:
+            return Trial(standing=window, is_better=preferred)
+        is_worse = welch_p(other, one) < LEVEL
+        if not preferred:
+            return Trial(standing=window, is_better=False, is_worse=is_worse)
+        if self._judge.can_play_fresh and not is_trigger(one, other):
+            return Trial(standing=window, is_better=False, is_worse=is_worse, is_contender=True)
+        return replace(self._try(window, incumbent), is_worse=is_worse)
+
+    def _begin(self, window: Standing) -> Trial:
+        if not self._confirm or window.evidence is None:
+            return Trial(standing=window, is_better=True)
+        fresh = self._play(window.metrics)
+        event = {} if fresh is None else _event(window, fresh, None, is_promoted=True)
+        return Trial(standing=fresh or window, is_better=True, event=event)
+
+    def _try(self, window: Standing, incumbent: Standing) -> Trial:
+        fresh = self._play(window.metrics)
+        candidate = fresh or window
+        is_promoted = self.is_better(candidate, incumbent)
+        return Trial(
+            standing=candidate,
+            is_better=is_promoted,
+            is_contender=fresh is not None and not is_promoted,
+            event=_event(window, candidate, incumbent, is_promoted=is_promoted),
+        )
+
+    def _play(self, metrics: EvalMetrics) -> Standing | None:
+        fresh = self._judge.play_fresh(self._seeds)
+        return None if fresh is None else restated(metrics, fresh)
+
+    def _is_preferred(self, metrics: EvalMetrics, incumbent: Standing | None) -> bool:
+        baseline = None if incumbent is None else incumbent.metrics
+        return self._judge.is_better(metrics, baseline, self._margin)
+
+
+def is_trigger(candidate: MeanEvidence, incumbent: MeanEvidence) -> bool:
+    """Whether a score lies so high that fresh episodes are worth their steps."""
+    error = math.hypot(candidate.se, incumbent.se)
+    return candidate.mean > incumbent.mean + TRIGGER_Z * error
+
+
+def restated(window: EvalMetrics, fresh: Standing) -> Standing:
+    """Return a window's metrics with the score of fresh episodes in place of its own.
+
+    `primary_score`, `n_episodes` and `score_se` are those of the fresh episodes; `window_score` is
+    what the window scored, and everything else (`train_score`, `val_score`,
+    `generalization_gap`, diagnostics) stays the window's.
+    """
+    metrics = {
+        **window.metrics,
+        "n_episodes": fresh.metrics.n_episodes,
+        "score_se": fresh.metrics.score_se,
+        "window_score": window.primary_score,
+    }
+    score = fresh.metrics.primary_score
+    return Standing(EvalMetrics(score, metrics, window.episode_id), fresh.returns)
+
+
+def _event(
+    window: Standing, candidate: Standing, incumbent: Standing | None, *, is_promoted: bool
+) -> dict[str, Any]:
+    is_fresh = candidate is not window
+    return {
+        "score": window.metrics.primary_score,
+        "fresh_score": candidate.metrics.primary_score if is_fresh else None,
+        "fresh_se": candidate.metrics.score_se if is_fresh else None,
+        "fresh_episodes": candidate.metrics.n_episodes if is_fresh else 0,
+        "best_score": None if incumbent is None else incumbent.metrics.primary_score,
+        "p": None if incumbent is None else p_better(candidate, incumbent),
+        "paired": incumbent is not None and pairs(candidate, incumbent),
+        "detectable": None if incumbent is None else detectable(candidate, incumbent),
+        "promoted": is_promoted,
+    }

@@ -1,0 +1,55 @@
+"""What a policy is held to score, and how two policies compare."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.mean_comparison import (
+    MeanEvidence,
+    minimum_detectable_effect,
+    paired_detectable_effect,
+    paired_p,
+    welch_p,
+)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A policy's score with its evidence."""
+
+    metrics: EvalMetrics
+    """The score that counts: of fresh episodes where they were played, else of the window."""
+    returns: tuple[float, ...] = ()
+    """Returns of the fresh episodes in the order of their seeds; () where there are none."""
+
+    @property
+    def evidence(self) -> MeanEvidence | None:
+        """Mean, error and number of episodes; None where the metrics hold none that is usable."""
+        return MeanEvidence.of(self.metrics)
+
+
+def pairs(candidate: Standing, incumbent: Standing) -> bool:
+    """Whether both played the same seeds, as far as the numbers of episodes tell."""
+    return 0 < len(candidate.returns) == len(incumbent.returns)
+
+
+def p_better(candidate: Standing, incumbent: Standing) -> float | None:
+    """One-sided p-value that the candidate is no better: by pairs where both have them, or Welch's.
+
+    None where one of the two is without evidence.
+    """
+    if pairs(candidate, incumbent):
+        return paired_p(candidate.returns, incumbent.returns)
+    one, other = candidate.evidence, incumbent.evidence
+    return None if one is None or other is None else welch_p(one, other)
+
+
+def detectable(candidate: Standing, incumbent: Standing) -> float | None:
+    """The true gain that such a comparison proves with probability 0.8; None without evidence."""
+    if pairs(candidate, incumbent):
+        effect = paired_detectable_effect(candidate.returns, incumbent.returns)
+        return effect if math.isfinite(effect) else None
+    one, other = candidate.evidence, incumbent.evidence
+    return None if one is None or other is None else minimum_detectable_effect(other, one.n)
