@@ -40,3 +40,8 @@ def optimizer(
         callbacks=callbacks,
         seed=0,
     )
+
+
+def make_agent() -> CountingAgent:
+    """For `optix train --agent`: acts at random, and its weight counts the windows."""
+    return CountingAgent()

@@ -188,6 +188,14 @@ def test_a_newer_journal_is_not_read(journal: Journal) -> None:
         list(journal.read())
 
 
+def test_a_link_is_not_followed(journal: Journal, tmp_path: Path) -> None:
+    Journal(tmp_path / "others").append("theirs")
+    journal.path.parent.mkdir()
+    journal.path.symlink_to(tmp_path / "others")
+    with pytest.raises(CheckpointCorruptError, match="is a link"):
+        list(journal.read())
+
+
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_only_a_regular_file_is_read(journal: Journal, make: Callable[[Path], None]) -> None:
     journal.path.parent.mkdir()

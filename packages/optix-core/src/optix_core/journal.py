@@ -1,5 +1,6 @@
 """The journal of a directory: one line of strict JSON an event, appended, never rewritten."""
 
+import errno
 import logging
 import os
 import stat
@@ -96,13 +97,17 @@ class Journal:
 
         Raises:
             CheckpointError: if a newer version wrote the journal.
-            CheckpointCorruptError: if it is no regular file.
+            CheckpointCorruptError: if it is a link, or no regular file.
             OSError: if it cannot be read.
         """
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise CheckpointCorruptError(f"{self._path} is a link, and none is followed") from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)  # of a folder, fdopen would raise and leave it open
             raise CheckpointCorruptError(f"{self._path} is not a regular file")
