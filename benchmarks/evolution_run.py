@@ -5,7 +5,7 @@ Every step counts, of training and of validation alike; the test does not, since
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any, final
@@ -23,7 +23,7 @@ from optix_core import (
     RunReport,
     SeedPlan,
 )
-from optix_evolve import EnsembleAgent, PolicyManager
+from optix_evolve import EnsembleAgent, NoiseLimits, PolicyManager
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 
 N_ENVS, WINDOW_SIZE = 8, 128
@@ -59,6 +59,8 @@ class Condition:
     """Whether variants are trained when a round has converged, till the budget is spent."""
     plateau_threshold: int = NEVER
     dormant_threshold: int = NEVER
+    max_scale: float = 0.1
+    """Largest relative step of a variant's hyperparameters; the default of `NoiseLimits`."""
 
 
 @final
@@ -89,6 +91,7 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
             agent_factory=(lambda: next(agents)) if condition.spawns else None,
             signals="sound",
             stream=StringIO(),
+            noise_limits=NoiseLimits(max_scale=condition.max_scale),
         )
         report = RLOptimizer(
             agent,
@@ -101,12 +104,15 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
             callbacks=[Budget(task.budget), evolution],
             seed=seed,
         ).run()
+        outcome = _tested(task, manager, agent, seed)
+        members = _best_snapshots(manager.registry, agents)
     return {
         "task": task.env_id,
         "condition": condition.name,
         "seed": seed,
         **_spent(report),
-        **_tested(task, manager, agent, seed),
+        **outcome,
+        "snapshots": _test(task, _ensemble_of(members, task), seed),
         "cpu_s": round(time.process_time() - began, 2),
     }
 
@@ -133,6 +139,22 @@ def _tested(task: Task, manager: PolicyManager, agent: BaseAgent, seed: int) -> 
         space = _spaces(task.env_id)[1]
         outcome["ensemble"] = _test(task, EnsembleAgent(manager, agent, space, seed=0), seed)
     return outcome
+
+
+def _best_snapshots(registry: CheckpointRegistry, agents: Iterator[NumpyPPO]) -> list[NumpyPPO]:
+    """The run's highest scored policies, each in an agent of its own."""
+    ranked = sorted(registry.snapshots(), key=lambda each: -each.eval_metrics.primary_score)
+    members = [next(agents) for _ in ranked[:MAX_MEMBERS]]
+    for snapshot, member in zip(ranked, members, strict=False):
+        registry.load(snapshot, member)
+    return members
+
+
+def _ensemble_of(members: Sequence[NumpyPPO], task: Task) -> EnsembleAgent:
+    manager = PolicyManager(CheckpointRegistry(tempfile.gettempdir()))
+    for member in members:
+        manager.add_agent(member, 1.0)
+    return EnsembleAgent(manager, members[0], _spaces(task.env_id)[1], seed=0)
 
 
 def _test(task: Task, agent: BaseAgent, seed: int) -> float:

@@ -23,13 +23,15 @@ JOURNAL = Path(__file__).parent / "evolution-journal.jsonl"
 
 TASKS = (
     Task(env_id="CartPole-v1", budget=12_000, low=20, high=500),
-    Task(env_id="Pendulum-v1", budget=60_000, low=-1250, high=-160),
+    Task(env_id="Pendulum-v1", budget=45_000, low=-1250, high=-160),
     Task(env_id="Acrobot-v1", budget=100_000, low=-500, high=-80),
 )
 CONDITIONS = (
     Condition(name="one run", spawns=False),
-    Condition(name="rounds", spawns=True, plateau_threshold=3, dormant_threshold=6),
-    Condition(name="patient rounds", spawns=True, plateau_threshold=5, dormant_threshold=12),
+    Condition(name="rounds", spawns=True, plateau_threshold=2, dormant_threshold=4),
+    Condition(
+        name="wide rounds", spawns=True, plateau_threshold=2, dormant_threshold=4, max_scale=0.5
+    ),
 )
 
 

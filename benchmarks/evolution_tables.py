@@ -36,14 +36,19 @@ def write_tables(
     }
     _write_spent(per_condition)
     one = conditions[0].name
-    results: dict[str, Picked] = {one: _pick(per_condition[one], "best")}
+    results: dict[str, Picked] = {
+        one: _pick(per_condition[one], "best"),
+        f"{one}: snapshots": _pick(per_condition[one], "snapshots"),
+    }
     for name in [condition.name for condition in conditions if condition.spawns]:
         rounds = per_condition[name]
         results[f"{name}: best policy"] = _pick(rounds, "best")
+        results[f"{name}: snapshots"] = _pick(rounds, "snapshots")
         results[f"{name}: ensemble"] = _pick(rounds, "ensemble")
         results[f"{name}: mean member"] = _pick(rounds, "mean member")
     _write_scores(results, tasks)
-    pairs = [
+    pairs = [(f"{one}: snapshots", one)]
+    pairs += [
         (f"{name}: {ours}", theirs.format(name=name))
         for name in [condition.name for condition in conditions if condition.spawns]
         for ours, theirs in (

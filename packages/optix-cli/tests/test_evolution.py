@@ -29,6 +29,8 @@ def test_variants_train_and_act_together(optix: RunCommand) -> None:
     assert saved["metrics"]["n_members"] == len(saved["hyperparams"]) == 2
     assert tested["n_episodes"] == 6
     assert tested["greedy"]
+    assert 0.0 <= tested["disagreement"] <= 1.0
+    assert "disagreement" not in next(event for event in events if event["event"] == "tested")
     assert done.out.count("Training Complete") == 1
     assert [p.name for p in Path(RUN_DIR, "ensemble").glob(".tmp-*")] == []
 
@@ -48,6 +50,8 @@ def test_the_ensemble_is_played_again(optix: RunCommand) -> None:
     assert again.code == 0, again.err
     assert score in again.out
     assert "the ensemble of run 1" in again.out
+    (told,) = re.findall(r"^ +(\S+ disagreement between its members)$", trained.out, re.MULTILINE)
+    assert told in again.out
 
 
 def test_the_report_shows_rounds_lineage_and_weights(optix: RunCommand) -> None:

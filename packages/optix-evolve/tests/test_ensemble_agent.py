@@ -149,3 +149,4 @@ def test_disagreement_is_among_the_diagnostics() -> None:
     assert ensemble.learn(window)["disagreement"] == 0.0
     other.kernel = -one.kernel
     assert ensemble.learn(window)["disagreement"] == pytest.approx(0.5)
+    assert ensemble.disagreement(window) == pytest.approx(0.5)

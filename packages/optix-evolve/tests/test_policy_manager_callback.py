@@ -18,7 +18,7 @@ from optix_core import (
 )
 from optix_core.errors import ConfigurationError, LoopError
 from optix_core.testing import FakeAgent, ScriptedPipeline
-from optix_evolve import EnsembleAgent, MetaAction, PolicyManager
+from optix_evolve import EnsembleAgent, MetaAction, NoiseLimits, PolicyManager
 
 
 class Run:
@@ -45,13 +45,19 @@ class Run:
         return [score, score + 1.0]
 
     def run(
-        self, factory: Callable[[], BaseAgent] | None, controller: Any = None, **settings: Any
+        self,
+        factory: Callable[[], BaseAgent] | None,
+        controller: Any = None,
+        *,
+        noise_limits: NoiseLimits | None = None,
+        **settings: Any,
     ) -> RunReport:
         callback = self.manager.as_callback(
             self.first,
             agent_factory=factory,
             meta_controller=controller,
             stream=self.stream,
+            noise_limits=noise_limits,
         )
         optimizer = RLOptimizer(
             self.first,
@@ -227,3 +233,33 @@ def test_the_report_is_printed_though_the_factory_fails_at_last(tmp_path: Path) 
     with pytest.raises(LoopError, match="once raised ValueError: no GPU"):
         case.run(once)
     assert case.stream.getvalue().count("Training Complete") == 1
+
+
+def test_a_round_that_is_cut_short_leaves_its_variant_at_the_round_s_best(tmp_path: Path) -> None:
+    class Overfits(Run):
+        """Scores rise for three windows of learning and fall from there on."""
+
+        def play(self, agent: BaseAgent, window_id: int) -> list[float]:
+            learned = agent.skill if isinstance(agent, FakeAgent) else 0.0
+            score = self.talents[id(agent)] + min(learned, 6.0 - learned)
+            return [score, score + 1.0]
+
+    case = Overfits(tmp_path, [1.0, -9.0], max_spawns=5)
+    case.run(case.factory, max_episodes=10)
+    (started,) = case.journal("round_started")
+    windows = [event for event in case.journal("window") if event["window"] > started["window"]]
+    scores = [event["score"] for event in windows]
+    assert scores[-1] < max(scores), "the variant has to be past its best for this to show anything"
+    assert case.made[1].skill == 3.0
+
+
+@pytest.mark.parametrize(("max_scale", "moves"), [(0.0, False), (0.3, True)])
+def test_noise_stays_within_the_limits_given(
+    tmp_path: Path, *, max_scale: float, moves: bool
+) -> None:
+    case = Run(tmp_path, [1.0, 0.0], max_spawns=1)
+    limits = NoiseLimits(min_scale=max_scale, max_scale=max_scale)
+    case.run(case.factory, noise_limits=limits)
+    (spawned,) = case.journal("spawned")
+    assert spawned["lineage"]["noise_scale"] == max_scale
+    assert ("learning_rate" in spawned["lineage"]["perturbation"]) is moves

@@ -12,7 +12,7 @@ from optix_cli.environments import MODULE_MARK, Environment, look_up_environment
 from optix_cli.fresh_episodes import play_test
 from optix_cli.interruption import interruptible
 from optix_cli.report_command import print_row, read_run
-from optix_cli.report_text import outcome_text, run_title, train_section
+from optix_cli.report_text import disagreement_rows, outcome_text, run_title, train_section
 from optix_cli.run_history import RunHistory
 from optix_cli.saved_ensemble import find_ensemble, load_ensemble
 from optix_cli.tensorflow_environment import quiet_tensorflow
@@ -70,6 +70,8 @@ def evaluate(
     print_row(console, "Policy", f"{run_dir}, the {which} of run {snapshot.run_id}")
     print_row(console, "Validation", evaluation_text(snapshot.eval_metrics))
     print_row(console, "Test score", outcome_text(test.as_event()))
+    for label, text in disagreement_rows(test.as_event()):
+        print_row(console, label, text)
 
 
 def _best_snapshot(run_dir: Path) -> PolicySnapshot:

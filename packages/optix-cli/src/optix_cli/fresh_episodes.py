@@ -9,8 +9,10 @@ from optix_cli.environments import episode_pipeline
 from optix_cli.intervals import MeanInterval, bootstrap_interval
 from optix_core.abilities import ActsGreedily, supports
 from optix_core.base_agent import BaseAgent
+from optix_core.episode_data import EpisodeData
 from optix_core.errors import PipelineError
 from optix_core.seeds import SeedPlan
+from optix_evolve import EnsembleAgent
 
 TEST_STREAM = "test"
 """The stream of seeds that nothing but tests draws from."""
@@ -26,9 +28,12 @@ class PolicyTest:
     """What the episodes were drawn from."""
     is_greedy: bool
     """Whether the agent acted without exploration; it needs `act_greedy` for that."""
+    disagreement: float | None = None
+    """Of an ensemble's members, `EnsembleAgent.disagreement`; None for a single policy."""
 
     def as_event(self) -> dict[str, float | int | bool | None]:
         """Return the outcome as fields of a journal event."""
+        apart = {} if self.disagreement is None else {"disagreement": self.disagreement}
         return {
             "mean": self.interval.mean,
             "low": self.interval.low,
@@ -36,6 +41,7 @@ class PolicyTest:
             "n_episodes": self.interval.n_episodes,
             "seed": self.seed,
             "greedy": self.is_greedy,
+            **apart,
         }
 
 
@@ -46,11 +52,12 @@ def play_test(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> P
         PipelineError: if the environment gave no episodes.
     """
     plan = SeedPlan(seed)
-    returns = _play(agent, env_id, n_episodes=n_episodes, seed=plan.integer(TEST_STREAM))
+    window = _play(agent, env_id, n_episodes=n_episodes, seed=plan.integer(TEST_STREAM))
     return PolicyTest(
-        interval=bootstrap_interval(returns, plan.generator(TEST_STREAM)),
+        interval=bootstrap_interval(window.episode_returns, plan.generator(TEST_STREAM)),
         seed=seed,
         is_greedy=supports(agent, ActsGreedily),
+        disagreement=agent.disagreement(window) if isinstance(agent, EnsembleAgent) else None,
     )
 
 
@@ -62,10 +69,11 @@ def play_validation(
     Raises:
         PipelineError: if the environment gave no episodes.
     """
-    return _play(agent, env_id, n_episodes=n_episodes, seed=SeedPlan(seed).integer("validation"))
+    seed = SeedPlan(seed).integer("validation")
+    return _play(agent, env_id, n_episodes=n_episodes, seed=seed).episode_returns
 
 
-def _play(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> NDArray[np.float64]:
+def _play(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> EpisodeData:
     pipeline = episode_pipeline(env_id, n_episodes)
     pipeline.set_agent(agent)
     pipeline.validate_on(seed)
@@ -76,4 +84,4 @@ def _play(agent: BaseAgent, env_id: str, *, n_episodes: int, seed: int) -> NDArr
         pipeline.teardown()
     if window is None:
         raise PipelineError(f"{env_id} ended before {n_episodes} episodes were played")
-    return window.episode_returns
+    return window

@@ -26,6 +26,7 @@ def report_rows(history: RunHistory, run_dir: Path) -> list[Row]:
     ]
     if history.ensemble_tested is not None:
         rows.append(("", f"{outcome_text(history.ensemble_tested)}, the ensemble"))
+        rows.extend(disagreement_rows(history.ensemble_tested))
     scores = history.scores
     if scores:
         span = f"{score_text(min(scores))} to {score_text(max(scores))}"
@@ -89,6 +90,12 @@ def outcome_text(test: Mapping[str, Any]) -> str:
     count = int(test["n_episodes"])
     played = "1 fresh episode" if count == 1 else f"{count} fresh episodes"
     return f"{score_text(test['mean'])}{interval}, {played}, {manner}"
+
+
+def disagreement_rows(test: Mapping[str, Any]) -> list[Row]:
+    """Return the line about an ensemble's members in a test; none for a single policy."""
+    apart = test.get("disagreement")
+    return [] if apart is None else [("", f"{apart:.3g} disagreement between its members")]
 
 
 def _interval(low: float, high: float) -> str:

@@ -87,12 +87,20 @@ class EnsembleAgent(BaseAgent):
         Returns:
             Its diagnostics, and `disagreement` of the members on a sample of the window.
         """
-        rows = episode_data.observations.reshape(
-            -1, *episode_data.observations.shape[episode_data.rewards.ndim :]
-        )
-        sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
-        disagreement = self._policy.disagreement(sample)
+        disagreement = self.disagreement(episode_data)
         return {**self._primary.learn(episode_data), "disagreement": disagreement}
+
+    def disagreement(self, episode_data: EpisodeData) -> float:
+        """How far the members' greedy actions lie apart, on a sample of a window.
+
+        Discrete actions: the weight share of members that choose another action than the ensemble,
+        in [0, 1]. Real actions: the weighted standard deviation between members, in units of the
+        action. 0.0 for one member, and for actions that are neither.
+        """
+        observations = episode_data.observations
+        rows = observations.reshape(-1, *observations.shape[episode_data.rewards.ndim :])
+        sample = rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE]
+        return self._policy.disagreement(sample)
 
     def get_hyperparams(self) -> HyperparamSet:
         """Return the primary agent's."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO, final
 
 from optix_core import BaseAgent, CheckpointRegistry, EvalMetrics
-from optix_evolve.adaptive_noise import adaptive_noise
+from optix_evolve.adaptive_noise import NoiseLimits, adaptive_noise
 from optix_evolve.ensemble import Ensemble
 from optix_evolve.ensemble_policy import EnsemblePolicy
 from optix_evolve.meta_controller import DecisionRule
@@ -112,6 +112,7 @@ class PolicyManager:
         regime_boost: float = 2.0,
         stream: TextIO | None = None,
         signals: Signals = "documented",
+        noise_limits: NoiseLimits | None = None,
     ) -> PolicyManagerCallback:
         """Make the callback that evolves this ensemble during a run.
 
@@ -127,6 +128,7 @@ class PolicyManager:
             regime_boost: factor of that boost.
             stream: where the report is printed; default the standard output.
             signals: form of the noise signals.
+            noise_limits: between what the perturbation of a variant moves; None for the defaults.
 
         Raises:
             ConfigurationError: if regime_boost is not positive and finite, or signals unknown.
@@ -142,4 +144,5 @@ class PolicyManager:
             regime_boost=regime_boost,
             stream=stream,
             signals=signals,
+            noise_limits=noise_limits,
         )

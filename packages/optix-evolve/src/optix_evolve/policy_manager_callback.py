@@ -17,7 +17,7 @@ from optix_core import (
     StopReason,
 )
 from optix_core.errors import ConfigurationError, ContractViolationError
-from optix_evolve.adaptive_noise import adaptive_noise
+from optix_evolve.adaptive_noise import NoiseLimits, adaptive_noise
 from optix_evolve.ensemble import Ensemble
 from optix_evolve.meta_controller import DecisionRule, MetaAction
 from optix_evolve.population import Lineage
@@ -63,6 +63,7 @@ class PolicyManagerCallback(LoopCallback):
         regime_boost: float,
         stream: TextIO | None,
         signals: Signals,
+        noise_limits: NoiseLimits | None = None,
     ) -> None:
         """Take the parts; `PolicyManager.as_callback` documents them."""
         check_signals(signals)
@@ -74,6 +75,7 @@ class PolicyManagerCallback(LoopCallback):
         self._regimes = RegimeBoosts(ensemble, regime_detector, regime_agents, regime_boost)
         self._stream = stream
         self._signals: Signals = signals
+        self._noise_limits = noise_limits
         self._stop_fn: Callable[[], object] | None = None
         self._own: dict[int, PolicySnapshot] = {}
         self._went_on_against: str | None = None
@@ -136,9 +138,10 @@ class PolicyManagerCallback(LoopCallback):
                 return self._go_on()
 
     def on_loop_stop(self) -> None:
-        """Keep the given agent's own policy in the ensemble, and print the report."""
+        """Leave every member with the best policy of its round, and print the report."""
         self._end_round()
         try:
+            self._settle_variant()
             self._keep_own_policy()
         finally:
             self._ensemble.learner = None
@@ -214,7 +217,7 @@ class PolicyManagerCallback(LoopCallback):
                 "agent_factory returned an agent that is in use already; let it make a new one "
                 "at each call"
             )
-        noise = adaptive_noise(self._loop.history, signals=self._signals)
+        noise = adaptive_noise(self._loop.history, limits=self._noise_limits, signals=self._signals)
         changes = make_variant(
             shell, parent, self._registry, noise_scale=noise.noise_scale, rng=self._rng
         )
@@ -240,6 +243,13 @@ class PolicyManagerCallback(LoopCallback):
         if self._stop_fn is not None:
             self._stop_fn()
         return Stop(reason, detail)
+
+    def _settle_variant(self) -> None:
+        """Roll back a variant whose round was cut short; the given agent has the run's best."""
+        learner = self._loop.learner
+        is_member = self._ensemble.population.position_of(learner) is not None
+        if is_member and learner is not self._agent:
+            self._loop.roll_back()
 
     def _keep_own_policy(self) -> None:
         """Let a fresh agent stand for the given one where that now holds another policy."""
