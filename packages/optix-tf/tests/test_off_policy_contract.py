@@ -7,7 +7,7 @@ import pytest
 
 from optix_core import BaseAgent, HyperparamSet
 from optix_core.testing import AgentContract
-from optix_tf import DQNAgent
+from optix_tf import DQNAgent, SACAgent, TD3Agent
 from optix_tf._tensorflow import keras
 
 from . import models
@@ -56,5 +56,33 @@ class TestDQNOfOnesOwnModel(_Contract):
             keras.optimizers.Adam(1e-3),
             HyperparamSet(self.params),
             seed=seed,
+            jit_compile=False,
+        )
+
+
+class TestSAC(_Contract):
+    def make_agent(self, seed: int) -> BaseAgent:
+        return SACAgent.for_spaces(
+            self.observation_space,
+            box(2, bound=2.0),
+            seed=seed,
+            hyperparams=HyperparamSet(self.params),
+            hidden=(8,),
+            jit_compile=False,
+        )
+
+
+class TestPrioritisedSAC(TestSAC):
+    params = QUICK | {"is_prioritised": True}
+
+
+class TestTD3(_Contract):
+    def make_agent(self, seed: int) -> BaseAgent:
+        return TD3Agent.for_spaces(
+            self.observation_space,
+            box(2, bound=2.0),
+            seed=seed,
+            hyperparams=HyperparamSet(self.params),
+            hidden=(8,),
             jit_compile=False,
         )

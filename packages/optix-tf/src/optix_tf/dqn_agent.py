@@ -19,7 +19,9 @@ from optix_tf.plain_network import build_plain_network
 from optix_tf.replay_updates import ReplayUpdates
 from optix_tf.seed_children import seed_children
 from optix_tf.spaces import DiscreteSpace, MultiDiscreteSpace
+from optix_tf.stack import KerasStack, StackParts, stack_agents
 from optix_tf.target_network import TargetNetwork
+from optix_tf.tf_agent import TFAgent
 
 
 class DQNAgent(OffPolicyAgent):
@@ -65,11 +67,11 @@ class DQNAgent(OffPolicyAgent):
             HyperparamError: if a hyperparameter is unknown or out of range.
         """
         self._target: TargetNetwork | None = None
+        self._head = EpsilonGreedyHead() if action_space is None else _head_of(action_space)
         super().__init__(
             model,
             optimizer,
             hyperparams,
-            head=EpsilonGreedyHead() if action_space is None else _head_of(action_space),
             seed=seed,
             observation_space=observation_space,
             normalise=normalise,
@@ -137,10 +139,38 @@ class DQNAgent(OffPolicyAgent):
     @property
     def epsilon(self) -> float:
         """Share of random actions at present."""
-        return self._own_head.epsilon
+        return self._head.epsilon
+
+    def stack(self, members: Sequence[TFAgent]) -> KerasStack:
+        return stack_agents(members)
+
+    def stack_parts(self) -> StackParts:
+        return StackParts(
+            inputs=self._inputs, network=self._network, head=self._head, generator=lambda: self._rng
+        )
+
+    def act(self, observation: Any) -> Any:
+        """Draw an action for one observation."""
+        return self._head.sample_one(self._network.one(self._inputs.one(observation)), self._rng)
+
+    def act_batch(self, observations: NDArray[Any]) -> Any:
+        """Draw actions [B] for observations [B, ...]; the same draws as `act` one by one."""
+        return self._head.sample(self._outputs(observations), self._rng)
+
+    def act_greedy(self, observation: Any) -> Any:
+        """Return the action held best; takes nothing from the generator."""
+        return self._head.greedy_one(self._network.one(self._inputs.one(observation)))
+
+    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
+        """Return the actions [B] held best."""
+        return self._head.greedy(self._outputs(observations))
+
+    def action_distribution(self, observations: NDArray[Any]) -> Any:
+        """Probabilities [B, K] of the actions that `act_batch` draws."""
+        return self._head.distribution(self._outputs(observations))
 
     def _encode_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
-        return self._own_head.encode(actions)
+        return self._head.encode(actions)
 
     def _make_updates(self) -> ReplayUpdates:
         return DQNUpdates(
@@ -152,7 +182,7 @@ class DQNAgent(OffPolicyAgent):
         return settings.tau, settings.max_grad_norm, float(settings.is_double)
 
     def _after_steps(self) -> None:
-        self._own_head.epsilon = self.settings.epsilon(self._steps)
+        self._head.epsilon = self.settings.epsilon(self._steps)
 
     def _fixed_variables(self) -> Mapping[str, Any]:
         return self._target_network().variables
@@ -161,10 +191,6 @@ class DQNAgent(OffPolicyAgent):
         if self._target is None:
             self._target = TargetNetwork(self.model, "target")
         return self._target
-
-    @property
-    def _own_head(self) -> EpsilonGreedyHead:
-        return cast("EpsilonGreedyHead", self._head)
 
 
 def _head_of(action_space: object) -> EpsilonGreedyHead:

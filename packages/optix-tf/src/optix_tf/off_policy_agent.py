@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from optix_core import Domain, EpisodeData, HyperparamSet
 from optix_core.errors import ConfigurationError, HyperparamError
 from optix_tf._tensorflow import Model, Optimizer, keras
-from optix_tf.action_head import ActionHead
 from optix_tf.observation_encoding import encoding_of
 from optix_tf.observation_inputs import ObservationInputs
 from optix_tf.off_policy_settings import OffPolicySettings
 from optix_tf.replay_memory import ReplayMemory
 from optix_tf.replay_updates import UPDATES_PER_CALL, ReplayUpdates
-from optix_tf.stack import KerasStack, StackParts, stack_agents
 from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import valid_rows
 
@@ -42,7 +40,6 @@ class OffPolicyAgent(TFAgent):
         optimizer: Optimizer,
         hyperparams: HyperparamSet,
         *,
-        head: ActionHead,
         seed: int | np.random.SeedSequence | None,
         observation_space: object,
         normalise: bool,
@@ -57,7 +54,6 @@ class OffPolicyAgent(TFAgent):
             raise ConfigurationError("normalise=True needs observation_space, got None; give it")
         encoding = None if observation_space is None else encoding_of(observation_space)
         self._inputs = ObservationInputs(encoding, normalise=normalise)
-        self._head = head
         self._is_jit = jit_compile
         self._settings = self.settings_type()
         self._memory: ReplayMemory | None = None
@@ -93,34 +89,6 @@ class OffPolicyAgent(TFAgent):
     def is_warming_up(self) -> bool:
         """Whether it plays at random yet."""
         return self._steps < self._settings.warmup_steps
-
-    def stack(self, members: Sequence[TFAgent]) -> KerasStack:
-        return stack_agents(members)
-
-    def stack_parts(self) -> StackParts:
-        return StackParts(
-            inputs=self._inputs, network=self._network, head=self._head, generator=lambda: self._rng
-        )
-
-    def act(self, observation: Any) -> Any:
-        """Draw an action for one observation."""
-        return self._head.sample_one(self._network.one(self._inputs.one(observation)), self._rng)
-
-    def act_batch(self, observations: NDArray[Any]) -> Any:
-        """Draw actions [B, ...] for observations [B, ...]; the same draws as `act` one by one."""
-        return self._head.sample(self._outputs(observations), self._rng)
-
-    def act_greedy(self, observation: Any) -> Any:
-        """Return the action held best; takes nothing from the generator."""
-        return self._head.greedy_one(self._network.one(self._inputs.one(observation)))
-
-    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
-        """Return the actions [B, ...] held best."""
-        return self._head.greedy(self._outputs(observations))
-
-    def action_distribution(self, observations: NDArray[Any]) -> Any:
-        """Probabilities [B, K], or (mean, std) in the environment's units, of what `act` draws."""
-        return self._head.distribution(self._outputs(observations))
 
     def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
         """Remember the window and make the updates that are due, in compiled calls.

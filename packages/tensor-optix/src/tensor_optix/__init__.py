@@ -60,7 +60,7 @@ from optix_pipelines import (
 )
 
 if TYPE_CHECKING:
-    from optix_tf import DQNAgent, PPOAgent, TFAgent, TFEvaluator
+    from optix_tf import DQNAgent, PPOAgent, SACAgent, TD3Agent, TFAgent, TFEvaluator
 
 __version__ = version("tensor-optix")
 
@@ -108,9 +108,11 @@ __all__ = [
     "RegimeDetector",
     "ReturnEvaluator",
     "RunReport",
+    "SACAgent",
     "StackedMLP",
     "Stop",
     "StopReason",
+    "TD3Agent",
     "TFAgent",
     "TFEvaluator",
     "WhenFull",
@@ -122,6 +124,8 @@ __all__ = [
 _LAZY = {
     "DQNAgent": "optix_tf",
     "PPOAgent": "optix_tf",
+    "SACAgent": "optix_tf",
+    "TD3Agent": "optix_tf",
     "TFAgent": "optix_tf",
     "TFEvaluator": "optix_tf",
 }
