@@ -28,11 +28,11 @@ from optix_core.errors import (
     CheckpointError,
     CheckpointNotFoundError,
     ConfigurationError,
-    ContractViolationError,
 )
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.policy_snapshot import PolicySnapshot
+from optix_core.read_back import put_into_force
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class CheckpointRegistry:
             except Exception:
                 read_record(root, name)  # where it was pruned meanwhile, that is the error
                 raise
-        _set_and_compare(agent, record, name)
+        put_into_force(agent, record.read_hyperparams(), name)
 
     def load_best(self, agent: BaseAgent) -> PolicySnapshot | None:
         """Load the best intact snapshot of all runs; returns it, None where there is none.
@@ -297,13 +297,3 @@ def _is_of(record: SnapshotRecord, snapshot: PolicySnapshot) -> bool:
         and record.episode_id == snapshot.episode_id
         and is_same(record.read_metrics().primary_score, snapshot.eval_metrics.primary_score)
     )
-
-
-def _set_and_compare(agent: BaseAgent, record: SnapshotRecord, name: str) -> None:
-    agent.set_hyperparams(record.read_hyperparams())
-    wanted, found = record.read_hyperparams().params, agent.get_hyperparams().params
-    if not is_same(wanted, found):
-        raise ContractViolationError(
-            f"the agent was given the hyperparameters {wanted} of {name} and gives back "
-            f"{found}; let get_hyperparams return what set_hyperparams put into force"
-        )

@@ -21,7 +21,9 @@ class RunProgress:
     window_id: int = 0
     """Number of the window in progress; after the run, how many were collected."""
     steps: int = 0
-    """Environment steps of training."""
+    """Environment steps of training, those of branches included."""
+    branch_windows: int = 0
+    """Windows of training on branches."""
     rounds: int = 1
     """Rounds begun."""
 

@@ -58,3 +58,8 @@ class SeedPlan:
         if stream not in _STREAMS:
             raise ConfigurationError(f"unknown stream {stream!r}; known are {', '.join(_STREAMS)}")
         return np.random.SeedSequence(self.seed, spawn_key=(_STREAMS.index(stream),))
+
+
+def draw_seed(rng: np.random.Generator) -> int:
+    """Draw a seed below 2**31, since some simulators take no more."""
+    return int(rng.integers(2**31))

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 import msgspec
+import numpy as np
 
 from optix_core.base_optimizer import BaseOptimizer
+from optix_core.branching import Branches
 from optix_core.domain import Domain
 from optix_core.domain_arithmetic import fit, scale, shift
 from optix_core.domain_inference import as_python
@@ -15,6 +17,7 @@ from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.hyperparam_space import HyperparamSpace
+from optix_core.optimizers.paired_branches import PairedBranches
 
 _SMALLEST_STEP = 0.01
 _LARGEST_STEP = 0.25
@@ -40,6 +43,7 @@ class _State:
     last_name: str | None
     probe: Probe | None
     inferred: dict[str, str]
+    branches: dict[str, Any] | None = None
 
 
 @final
@@ -60,8 +64,13 @@ class BackoffOptimizer(BaseOptimizer):
     θ is restored; and none begins on such a score. A read-back that shows θ unchanged, no number or
     no such parameter ends the probe without a commit.
 
+    All this is `mode="documented"`. With `mode="evidence"`, and scores that carry evidence, two
+    branches of training decide instead: see `PairedBranches`. Scores without evidence get the
+    documented arithmetic in either mode.
+
     Raises:
-        ConfigurationError: if a bound is not (low, high), or relative_step not in [0.01, 0.25].
+        ConfigurationError: if a bound is not (low, high), relative_step not in [0.01, 0.25], or
+            the mode unknown.
     """
 
     def __init__(
@@ -69,8 +78,11 @@ class BackoffOptimizer(BaseOptimizer):
         param_bounds: Mapping[str, tuple[float, float]] | None = None,
         *,
         relative_step: float = 0.05,
+        mode: Literal["documented", "evidence"] = "documented",
     ) -> None:
-        """Take bounds by name, (low, high) inclusive, and the first rel."""
+        """Take bounds by name, (low, high) inclusive, the first rel, and by what to decide."""
+        if mode not in ("documented", "evidence"):
+            raise ConfigurationError(f"mode must be 'documented' or 'evidence', got {mode!r}")
         if not _SMALLEST_STEP <= relative_step <= _LARGEST_STEP:
             raise ConfigurationError(
                 f"relative_step must lie in [{_SMALLEST_STEP}, {_LARGEST_STEP}], "
@@ -80,6 +92,8 @@ class BackoffOptimizer(BaseOptimizer):
         self._relative_step = float(relative_step)
         self._last_name: str | None = None
         self._probe: Probe | None = None
+        has_branches = mode == "evidence"
+        self._branches = PairedBranches(np.random.default_rng(0)) if has_branches else None
 
     @property
     def relative_step(self) -> float:
@@ -94,6 +108,25 @@ class BackoffOptimizer(BaseOptimizer):
     def set_domains(self, domains: Mapping[str, Domain]) -> None:
         """Take what the agent declares; see `HyperparamSpace`."""
         self._space.declare(domains)
+
+    def set_rng(self, rng: np.random.Generator) -> None:
+        """Draw the seeds of branches from this generator; the documented arithmetic draws none."""
+        if self._branches is not None:
+            self._branches.set_rng(rng)
+
+    def step(self, branches: Branches, history: Sequence[EvalMetrics]) -> None:
+        """Try a hyperparameter out on two branches; nothing in the documented mode."""
+        if self._branches is not None and _has_evidence(history):
+            self._branches.step(branches, self._space.tunable(branches.hyperparams))
+
+    @property
+    def is_branching(self) -> bool:
+        """Whether the mode is "evidence"."""
+        return self._branches is not None
+
+    def held(self) -> list[str]:
+        """Return nothing: a probe is over when `step` returns."""
+        return []
 
     def on_improvement(self, metrics: EvalMetrics) -> None:  # noqa: ARG002 -- the contract's
         """Take smaller steps: rel × 0.9, at least 0.01."""
@@ -120,6 +153,8 @@ class BackoffOptimizer(BaseOptimizer):
             A copy with at most one value changed.
         """
         suggested = current_hyperparams.copy()
+        if self._branches is not None and _has_evidence(metrics_history):
+            return suggested
         score = metrics_history[-1].primary_score if metrics_history else math.nan
         domains = self._space.tunable(suggested.params)
         probe, self._probe = self._probe, None
@@ -140,6 +175,7 @@ class BackoffOptimizer(BaseOptimizer):
                 last_name=self._last_name,
                 probe=self._probe,
                 inferred=self._space.state_dict(),
+                branches=None if self._branches is None else self._branches.state_dict(),
             )
         )
 
@@ -155,7 +191,14 @@ class BackoffOptimizer(BaseOptimizer):
             raise CheckpointCorruptError(f"not a state of BackoffOptimizer: {error}") from error
         if not _SMALLEST_STEP <= loaded.relative_step <= _LARGEST_STEP:
             raise CheckpointCorruptError(f"relative_step out of range: {loaded.relative_step}")
+        if (self._branches is None) != (loaded.branches is None):
+            raise CheckpointCorruptError(
+                "this state is of a BackoffOptimizer of the other mode; make it with the mode that "
+                "the run was started with"
+            )
         self._space.load_state_dict(loaded.inferred)
+        if self._branches is not None and loaded.branches is not None:
+            self._branches.load_state_dict(loaded.branches)
         self._relative_step = loaded.relative_step
         self._last_name = loaded.last_name
         self._probe = loaded.probe
@@ -189,3 +232,7 @@ def _after(last_name: str | None, names: list[str]) -> list[str]:
     """Return the names in turn, beginning behind the last one."""
     start = names.index(last_name) + 1 if last_name in names else 0
     return names[start:] + names[:start]
+
+
+def _has_evidence(history: Sequence[EvalMetrics]) -> bool:
+    return bool(history) and history[-1].has_evidence

@@ -1,0 +1,141 @@
+"""Scales on which hyperparameters move by factors, chosen by domain and value, never by name."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from optix_core.domain import Domain
+from optix_core.domain_arithmetic import Number, clip, fit
+from optix_core.domain_inference import (
+    INTEGER,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    REAL,
+    UNIT_INTERVAL,
+)
+
+_INFERRED = (INTEGER, POSITIVE, POSITIVE_INTEGER, REAL, UNIT_INTERVAL)
+_NEAR_ZERO = 0.05
+_LOG_OFFSET = 1e-5
+_END_OFFSET = 1e-3
+_LARGEST = 700.0
+"""exp of anything larger would overflow."""
+_INFERRED_SPREAD = 3.0
+"""Width of the prior where nobody gave bounds, in mutations: a decade either way for a rate."""
+
+
+class ScaleKind(StrEnum):
+    """How θ is transformed; each transform rises with θ."""
+
+    LOG = "log"
+    """z = log(θ + ε): what is positive, and what lies near 0."""
+    COMPLEMENT = "complement"
+    """z = −log(1 − θ + ε): what lies in the upper half of [0, 1], as a discount does."""
+    LOGIT = "logit"
+    """z = log(θ / (1 − θ)): what lies in the lower half of [0, 1], but not near 0."""
+    SIGNED = "signed"
+    """z = asinh θ: what may be negative; additive near 0, by factors far from it."""
+
+
+_MUTATION_SD = {
+    # In natural logarithms: 0.69 is a factor of 10^N(0, 0.3), 0.21 one of 2^N(0, 0.3). A share in
+    # the middle of (0, 1), as a clip range, has less room than a rate. Measured for PPO's
+    # hyperparameters, whose names are not known here.
+    ScaleKind.LOG: 0.69,
+    ScaleKind.COMPLEMENT: 0.69,
+    ScaleKind.LOGIT: 0.21,
+    ScaleKind.SIGNED: 0.3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A transform and its ε, which keeps an end that is included finite."""
+
+    kind: ScaleKind
+    offset: float = 0.0
+
+    def forward(self, theta: float) -> float:
+        """Return z(θ) for θ in the domain; a θ at or beyond an end counts as just inside of it."""
+        match self.kind:
+            case ScaleKind.LOG:
+                return math.log(max(theta + self.offset, math.ulp(0.0)))
+            case ScaleKind.COMPLEMENT:
+                return -math.log(max(1.0 - theta + self.offset, math.ulp(0.5)))
+            case ScaleKind.LOGIT:
+                inside = min(max(theta, _END_OFFSET), 1.0 - _END_OFFSET)
+                return math.log(inside / (1.0 - inside))
+            case ScaleKind.SIGNED:
+                return math.asinh(theta)
+
+    def backward(self, z: float) -> float:
+        """Return θ(z); beyond what a float holds, the last θ that it does."""
+        z = min(max(z, -_LARGEST), _LARGEST)
+        match self.kind:
+            case ScaleKind.LOG:
+                return math.exp(z) - self.offset
+            case ScaleKind.COMPLEMENT:
+                return 1.0 + self.offset - math.exp(-z)
+            case ScaleKind.LOGIT:
+                return 1.0 / (1.0 + math.exp(-z))
+            case ScaleKind.SIGNED:
+                return math.sinh(z)
+
+
+def scale_of(domain: Domain, theta: float) -> Scale:
+    """Choose the scale of a hyperparameter by its domain, and within [0, 1] by its value."""
+    low, high = domain.low, domain.high
+    if domain.log:
+        return Scale(ScaleKind.LOG)
+    if low is None or low < 0.0:
+        return Scale(ScaleKind.SIGNED)
+    if high is not None and high <= 1.0 and theta >= _NEAR_ZERO:
+        if theta < 0.5:  # noqa: PLR2004 - the middle of [0, 1]
+            return Scale(ScaleKind.LOGIT)
+        return Scale(ScaleKind.COMPLEMENT, 0.0 if high < 1.0 else _END_OFFSET)
+    return Scale(ScaleKind.LOG, 0.0 if low > 0.0 else _LOG_OFFSET)
+
+
+def multiply(domain: Domain, theta: Number, factor: float) -> Number:
+    """Move θ by log(factor) on its scale, within its domain and type.
+
+    A positive θ far from 1 becomes θ · factor; a share near 1 has its distance to 1 divided by it.
+    A whole number moves by at least 1 where the domain has room. A factor of 1 changes nothing.
+    """
+    step = math.log(factor)
+    if step == 0.0:
+        return theta
+    moved = _at(domain, theta, _place(domain, theta) + step)
+    if moved == theta and (domain.integer or isinstance(theta, int | np.integer)):
+        return fit(domain, theta, float(theta) + math.copysign(1.0, step))
+    return moved
+
+
+def perturb(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
+    """A mutation: one Gaussian step on the scale of θ, within its domain and type."""
+    sd = _MUTATION_SD[scale_of(domain, float(theta)).kind]
+    return _at(domain, theta, _place(domain, theta) + sd * rng.standard_normal())
+
+
+def draw(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
+    """A fresh draw from the prior: uniform on the scale between two declared bounds.
+
+    Without them it is Gaussian round θ, three times as wide as a mutation.
+    """
+    scale = scale_of(domain, float(theta))
+    if domain in _INFERRED or domain.low is None or domain.high is None:
+        spread = _INFERRED_SPREAD * _MUTATION_SD[scale.kind]
+        return _at(domain, theta, _place(domain, theta) + spread * rng.standard_normal())
+    low, high = scale.forward(domain.low), scale.forward(domain.high)
+    return fit(domain, theta, scale.backward(low + (high - low) * rng.random()))
+
+
+def _place(domain: Domain, theta: float | np.integer[Any] | np.floating[Any]) -> float:
+    return scale_of(domain, float(theta)).forward(clip(domain, float(theta)))
+
+
+def _at(domain: Domain, theta: Number, z: float) -> Number:
+    return fit(domain, theta, scale_of(domain, float(theta)).backward(z))

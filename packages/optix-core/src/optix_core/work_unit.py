@@ -1,0 +1,61 @@
+"""A piece of training that can be done anywhere: plain values in, plain values out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from optix_core.errors import ConfigurationError
+from optix_core.eval_metrics import EvalMetrics
+from optix_core.window_judge import MIN_EPISODES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkUnit:
+    """Train a saved policy for some windows, then examine it on held-out episodes.
+
+    What comes of it is a function of these values and of what the parent's name stands for, so it
+    does not matter who does it, when, or in which process.
+
+    Raises:
+        ConfigurationError: if a number is out of its range.
+    """
+
+    parent: str
+    """Snapshot that it begins with, of the store that all units of a run share."""
+    hyperparams: dict[str, Any]
+    """What to train with; they win over those that the parent was saved with."""
+    seed: int
+    """Where the training environment begins."""
+    n_windows: int
+    """Windows to learn from; 0 to examine the parent as it is."""
+    exam_seed: int
+    """What the held-out episodes are drawn from: units that share it are compared in pairs."""
+    n_episodes: int = 8
+    """Held-out episodes at least; ≥ 2."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be done."""
+        least = {"seed": 0, "n_windows": 0, "exam_seed": 0, "n_episodes": MIN_EPISODES}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ConfigurationError(
+                    f"{name} of a work unit must be at least {bound}, got {getattr(self, name)}"
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitResult:
+    """What came of a unit."""
+
+    child: str
+    """Snapshot at its end, held for whoever submitted the unit; the parent itself, held no
+    further, where nothing was trained."""
+    hyperparams: dict[str, Any]
+    """In force at its end, as read back: a step size may have been steered on the way."""
+    metrics: EvalMetrics
+    """Its score on held-out episodes, with the evidence that the evaluator gives."""
+    windows: int
+    """Windows learned from."""
+    steps: int
+    """Environment steps of these."""
+    exam_steps: int
+    """Environment steps of the held-out episodes."""
