@@ -14,7 +14,7 @@ from optix_core.evaluators import ReturnEvaluator
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.loop_callback import LoopCallback, LoopHandle
 from optix_core.loop_state import LoopState
-from optix_core.optimizers import BackoffOptimizer, PBTOptimizer
+from optix_core.optimizers import BackoffOptimizer, PBTOptimizer, PopulationOptimizer
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.rl_optimizer import RLOptimizer
 from optix_core.run_directory import RunDirectory
@@ -43,6 +43,7 @@ __all__ = [
     "NextRound",
     "PBTOptimizer",
     "PolicySnapshot",
+    "PopulationOptimizer",
     "RLOptimizer",
     "ReturnEvaluator",
     "RunDirectory",

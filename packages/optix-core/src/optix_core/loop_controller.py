@@ -25,6 +25,7 @@ from optix_core.decisions import (
 from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.learning_seat import LearningSeat
+from optix_core.loop_branches import open_branches
 from optix_core.loop_parts import LoopParts
 from optix_core.loop_report import report_run
 from optix_core.loop_state import LoopState
@@ -60,6 +61,13 @@ class LoopController:
         self._offered_round: NextRound | None = None
         self._progress = RunProgress()
         self._recorder = RunRecorder(parts.directory, self._progress, parts.clock)
+        self._branches = open_branches(
+            parts,
+            learning=self._learning,
+            recorder=self._recorder,
+            play=self._stage.next_window,
+            on_adopt=self._forget_policy,
+        )
 
     @property
     def state(self) -> LoopState:
@@ -164,15 +172,14 @@ class LoopController:
         self._parts.callbacks.notify("on_loop_start")
 
     def _collect(self) -> None:
-        windows = iter(self._parts.pipeline.episodes())
         while self._ending is None:
-            window = next(windows, None)
+            window = self._stage.next_window()
             if window is None:
                 self._ending = Stop(StopReason.STOPPED, "the pipeline ended")
                 return
             self._iterate(window)
             self._progress.window_id += 1
-            collected = self._progress.window_id
+            collected = self._progress.windows
             if self._ending is None and collected == self._parts.max_windows:
                 detail = f"all {collected} windows were collected"
                 self._ending = Stop(StopReason.MAX_WINDOWS, detail)
@@ -283,10 +290,14 @@ class LoopController:
         self.record("round_started", round=self._progress.rounds)
 
     def _replace_policy(self, learner: BaseAgent) -> None:
-        """What was gathered and tried with the policy before is not this one's."""
+        """What was tried with the policy before is not this one's."""
+        self._forget_policy(learner)
+        self._parts.tuning.on_restart()
+
+    def _forget_policy(self, learner: BaseAgent | None = None) -> None:
+        """What was gathered of the policy before is not this one's, be it of another agent."""
         self._learning.replace_policy(learner)
         self._parts.judge.forget()
-        self._parts.tuning.on_restart()
         self._parts.steering.on_restart()
 
     def _tune(self) -> None:
@@ -296,6 +307,7 @@ class LoopController:
         if self._learning.is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
             return
         window_id, held = self._progress.window_id, parts.steering.held
+        self._announce(parts.tuning.branch(self.learner, self.history, self._branches))
         self._announce(parts.tuning.tune(self.learner, self.history, window_id, held=held))
 
     def _announce(self, change: tuple[dict[str, Any], dict[str, Any]] | None) -> None:
@@ -330,6 +342,7 @@ class LoopController:
         )
         self._recorder.end(report)
         self._book.bests.release()
+        self._parts.tuning.let_go(self._branches)
         if failure is None and errors:
             raise errors[0]
         return report

@@ -6,11 +6,13 @@ from typing import Any, final
 
 import numpy as np
 
+from optix_core.abilities import Seedable, supports
 from optix_core.backoff_scheduler import SchedulerSettings
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.base_pipeline import BasePipeline
+from optix_core.branching import BranchingTuner
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.evaluators import ReturnEvaluator
@@ -105,6 +107,7 @@ class RLOptimizer:
             _expect("evaluator", evaluator, BaseEvaluator)
         if optimizer is not None:
             _expect("optimizer", optimizer, BaseOptimizer)
+            _expect_branchable(pipeline, optimizer)
         if not improvement_margin >= 0.0:
             raise ConfigurationError(
                 f"improvement_margin cannot be negative, got {improvement_margin}"
@@ -235,4 +238,14 @@ def _expect(name: str, part: object, contract: type) -> None:
     if not isinstance(part, contract):
         raise ContractViolationError(
             f"{name} must derive from {contract.__name__}, got {type(part).__name__}"
+        )
+
+
+def _expect_branchable(pipeline: BasePipeline, tuner: BaseOptimizer) -> None:
+    if not supports(tuner, BranchingTuner) or not tuner.is_branching:
+        return
+    if pipeline.is_live or not supports(pipeline, Seedable):
+        raise ConfigurationError(
+            f"{type(tuner).__name__} branches, and {type(pipeline).__name__} cannot be begun anew "
+            "on a seed; give a pipeline with seed(), or a tuner that does not branch"
         )

@@ -27,6 +27,7 @@ SCHEMA_VERSION = 1
 ASKED_NAME = "run.toml"
 JOURNAL_NAME = "events.jsonl"
 STATE_NAME = "state"
+BRANCHES_NAME = "branches"
 _TEMPORARY = ".tmp-run-toml"
 MAX_RUN_ID = 10**15 - 1
 """The highest number of a run; what a file says beyond it is damage."""
@@ -74,6 +75,11 @@ class RunDirectory:
     def state_path(self) -> Path:
         """The folder of the latest loop state; it need not exist."""
         return self._path / STATE_NAME
+
+    @property
+    def branches_path(self) -> Path:
+        """The folder of snapshots that branches of training use; it need not exist."""
+        return self._path / BRANCHES_NAME
 
     def registry(self, max_snapshots: int = 10) -> CheckpointRegistry:
         """Return a registry of its snapshots."""

@@ -27,6 +27,11 @@ class RunProgress:
     rounds: int = 1
     """Rounds begun."""
 
+    @property
+    def windows(self) -> int:
+        """Windows collected: the learner's, the one in progress aside, and those of branches."""
+        return self.window_id + self.branch_windows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowOutcome:

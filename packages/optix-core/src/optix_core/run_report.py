@@ -26,7 +26,7 @@ class RunReport:
     state: LoopState
     """State of the loop at the end."""
     windows: int
-    """Windows collected."""
+    """Windows collected, those of branches included."""
     steps: int
     """Environment steps of training."""
     validation_steps: int
@@ -55,6 +55,8 @@ class RunReport:
     """Hyperparameters of the best policy; those in force at the end where there is none."""
     tuner: str
     """What tuned the hyperparameters; "none" for nothing."""
+    branch_windows: int = 0
+    """Windows of training on branches, where a tuner tried hyperparameters out."""
     callback_errors: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each callback raised."""
     error: str = ""
@@ -87,7 +89,7 @@ def render_report(report: RunReport) -> str:
         ("Reason", f"{report.stop_reason.value}: {report.detail}"),
         ("Best score", _best(report)),
         ("First score", _number(report.first_score)),
-        ("Windows", f"{report.windows:,} ({report.evaluations:,} evaluated)"),
+        ("Windows", _windows(report)),
         ("Steps", f"{report.steps:,} training, {report.validation_steps:,} validation"),
         ("Rounds", str(report.rounds)),
         ("Tuned by", report.tuner),
@@ -104,6 +106,11 @@ def render_report(report: RunReport) -> str:
     if report.error:
         rows.append(("Error", report.error))
     return "\n".join(f"{label:<16} {value}" for label, value in rows)
+
+
+def _windows(report: RunReport) -> str:
+    branches = f", {report.branch_windows:,} on branches" if report.branch_windows else ""
+    return f"{report.windows:,} ({report.evaluations:,} evaluated{branches})"
 
 
 def _best(report: RunReport) -> str:

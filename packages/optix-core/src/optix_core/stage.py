@@ -1,11 +1,12 @@
 """The pipelines of a run, and the agent that plays them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import final
 
 from optix_core.abilities import Seedable, Stoppable, ValidatesOnSeeds, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
+from optix_core.episode_data import EpisodeData
 from optix_core.seeds import SeedPlan
 
 
@@ -20,6 +21,7 @@ class Stage:
         self._pipeline = pipeline
         self._val_pipeline = val_pipeline
         self._seeds = seeds
+        self._windows: Iterator[EpisodeData] | None = None
 
     @property
     def pipelines(self) -> list[BasePipeline]:
@@ -45,6 +47,12 @@ class Stage:
         for pipeline in self.pipelines:
             if supports(pipeline, Stoppable):
                 pipeline.stop()
+
+    def next_window(self) -> EpisodeData | None:
+        """Play the next training window; None where the pipeline has ended."""
+        if self._windows is None:
+            self._windows = iter(self._pipeline.episodes())
+        return next(self._windows, None)
 
     def seat(self, agent: BaseAgent, *, n_rounds: int) -> None:
         """Let an agent play from here on; training starts anew on the seed of its round.

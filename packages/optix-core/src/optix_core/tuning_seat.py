@@ -8,6 +8,7 @@ import numpy as np
 from optix_core.abilities import DeclaresHyperparams, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_optimizer import BaseOptimizer
+from optix_core.branching import Branches, BranchingTuner
 from optix_core.errors import ContractViolationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
@@ -37,6 +38,11 @@ class TuningSeat:
         """Class name of the tuner; "none" where nothing is tuned."""
         return "none" if self._tuner is None else type(self._tuner).__name__
 
+    @property
+    def is_branching(self) -> bool:
+        """Whether the tuner tries hyperparameters out on branches of training."""
+        return supports(self._tuner, BranchingTuner) and self._tuner.is_branching
+
     def settle(self, agent: BaseAgent, first: EvalMetrics) -> None:
         """Choose the tuner by the first evaluation; later calls change nothing."""
         if self._is_settled:
@@ -46,6 +52,9 @@ class TuningSeat:
             self._tuner = BackoffOptimizer()
         if self._tuner is not None:
             self._tuner.set_rng(self._rng)
+            if self.is_branching:
+                # What it held in an earlier run is not there any more.
+                self._tuner.on_restart()
             if supports(agent, DeclaresHyperparams):
                 self._tuner.set_domains(agent.hyperparam_space())
 
@@ -63,6 +72,28 @@ class TuningSeat:
         """Tell the tuner that a rollback or a new round voided what it was trying."""
         if self._tuner is not None:
             self._tuner.on_restart()
+
+    def branch(
+        self, agent: BaseAgent, history: Sequence[EvalMetrics], branches: Branches
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Let the tuner try hyperparameters out on branches, where it is one that does.
+
+        Returns:
+            Hyperparameters before and after, as read back from the agent; None where nothing
+            changed.
+        """
+        if not supports(self._tuner, BranchingTuner) or not self._tuner.is_branching:
+            return None
+        old = read_hyperparams(agent).params
+        self._tuner.step(branches, history)
+        new = read_hyperparams(agent).params
+        return None if new == old else (old, new)
+
+    def let_go(self, branches: Branches) -> None:
+        """Release what the tuner holds: the run is over."""
+        if supports(self._tuner, BranchingTuner):
+            for snapshot_id in self._tuner.held():
+                branches.release(snapshot_id)
 
     def tune(
         self,

@@ -43,6 +43,11 @@ class WindowJudge:
         self._validation = _Evidence("validation", drought_limit)
         self.validation_steps = 0
 
+    @property
+    def evaluator(self) -> BaseEvaluator:
+        """Who makes the scores."""
+        return self._evaluator
+
     def observe(self, window: EpisodeData) -> EpisodeData:
         """Take note of a training window, evaluated or not; returns it with its evidence."""
         return self._training.add(window)

@@ -70,6 +70,7 @@ def select(contestants: Sequence[Contestant], leader: int) -> Selection:
         is_beaten = is_proven_better(contestants[best].metrics, contestants[index].metrics)
         return index != best and (is_beaten or times_last[index] >= TWICE)
 
+    heir = best if loses(leader) else leader
     copying = [index for index in ranked[-2:] if loses(index)]
     mutant = last if last in copying else None
     newcomer = next((index for index in copying if index != last), None)
@@ -77,7 +78,7 @@ def select(contestants: Sequence[Contestant], leader: int) -> Selection:
         times_last[index] = 0
     return Selection(
         best=best,
-        leader=best if loses(leader) else leader,
+        leader=heir,
         mutant=mutant,
         newcomer=newcomer,
         times_last=tuple(times_last),

@@ -1,0 +1,66 @@
+"""Gives a run its branches: a store of their own, the run's pipelines, an executor inline."""
+
+from collections.abc import Callable
+
+from optix_core.base_agent import BaseAgent
+from optix_core.branch_stage import BranchStage
+from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.episode_data import EpisodeData
+from optix_core.examination import Examination
+from optix_core.inline_executor import InlineExecutor, Workbench
+from optix_core.learning_seat import LearningSeat
+from optix_core.loop_parts import LoopParts
+from optix_core.run_branches import BranchParts, RunBranches
+from optix_core.run_recorder import RunRecorder
+
+
+def open_branches(
+    parts: LoopParts,
+    *,
+    learning: LearningSeat,
+    recorder: RunRecorder,
+    play: Callable[[], EpisodeData | None],
+    on_adopt: Callable[[], None],
+) -> RunBranches:
+    """Return the branches of a run; nothing is written before the first snapshot.
+
+    Args:
+        parts: what the loop is made of.
+        learning: the seat of the learner.
+        recorder: knows how far the run is.
+        play: plays the next training window; None where there is none.
+        on_adopt: called when a branch has become the learner.
+    """
+    stage = BranchStage(
+        parts.pipeline,
+        parts.val_pipeline,
+        play=play,
+        validation_seed=parts.seeds.integer("validation"),
+    )
+    # What is held comes on top of the one: nothing is kept that is not in use.
+    store = CheckpointRegistry(parts.directory.branches_path, 1)
+
+    def make_executor(agent: BaseAgent) -> InlineExecutor:
+        return InlineExecutor(
+            Workbench(
+                agent=agent,
+                store=store,
+                begin=stage.begin,
+                next_window=stage.next_window,
+                learn=agent.learn,
+                examination=Examination(evaluator=parts.judge.evaluator, play=stage.examine),
+            )
+        )
+
+    return RunBranches(
+        BranchParts(
+            store=store,
+            learning=learning,
+            judge=parts.judge,
+            recorder=recorder,
+            make_executor=make_executor,
+            begin=stage.begin,
+            on_adopt=on_adopt,
+            max_windows=parts.max_windows,
+        )
+    )
