@@ -18,6 +18,7 @@ from optix_core.domain_inference import (
 )
 
 _INFERRED = (INTEGER, POSITIVE, POSITIVE_INTEGER, REAL, UNIT_INTERVAL)
+Value = float | np.integer[Any] | np.floating[Any]
 _NEAR_ZERO = 0.05
 _LOG_OFFSET = 1e-5
 _END_OFFSET = 1e-3
@@ -108,7 +109,7 @@ def multiply(domain: Domain, theta: Number, factor: float) -> Number:
     step = math.log(factor)
     if step == 0.0:
         return theta
-    moved = _at(domain, theta, _place(domain, theta) + step)
+    moved = at(domain, theta, place(domain, theta) + step)
     if moved == theta and (domain.integer or isinstance(theta, int | np.integer)):
         return fit(domain, theta, float(theta) + math.copysign(1.0, step))
     return moved
@@ -117,7 +118,7 @@ def multiply(domain: Domain, theta: Number, factor: float) -> Number:
 def perturb(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
     """A mutation: one Gaussian step on the scale of θ, within its domain and type."""
     sd = _MUTATION_SD[scale_of(domain, float(theta)).kind]
-    return _at(domain, theta, _place(domain, theta) + sd * rng.standard_normal())
+    return at(domain, theta, place(domain, theta) + sd * rng.standard_normal())
 
 
 def draw(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
@@ -125,17 +126,32 @@ def draw(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
 
     Without them it is Gaussian round θ, three times as wide as a mutation.
     """
-    scale = scale_of(domain, float(theta))
+    room = declared_room(domain, theta)
+    if room is None:
+        spread = spread_without_bounds(domain, theta)
+        return at(domain, theta, place(domain, theta) + spread * rng.standard_normal())
+    low, high = room
+    return at(domain, theta, low + (high - low) * rng.random())
+
+
+def declared_room(domain: Domain, theta: Value) -> tuple[float, float] | None:
+    """Return where two declared bounds lie on the scale of θ; None without two."""
     if domain in _INFERRED or domain.low is None or domain.high is None:
-        spread = _INFERRED_SPREAD * _MUTATION_SD[scale.kind]
-        return _at(domain, theta, _place(domain, theta) + spread * rng.standard_normal())
-    low, high = scale.forward(domain.low), scale.forward(domain.high)
-    return fit(domain, theta, scale.backward(low + (high - low) * rng.random()))
+        return None
+    scale = scale_of(domain, float(theta))
+    return scale.forward(domain.low), scale.forward(domain.high)
 
 
-def _place(domain: Domain, theta: float | np.integer[Any] | np.floating[Any]) -> float:
+def spread_without_bounds(domain: Domain, theta: Value) -> float:
+    """Return the standard deviation of the prior round θ on its scale, where bounds are missing."""
+    return _INFERRED_SPREAD * _MUTATION_SD[scale_of(domain, float(theta)).kind]
+
+
+def place(domain: Domain, theta: Value) -> float:
+    """Return where θ lies on its scale."""
     return scale_of(domain, float(theta)).forward(clip(domain, float(theta)))
 
 
-def _at(domain: Domain, theta: Number, z: float) -> Number:
+def at(domain: Domain, theta: Number, z: float) -> Number:
+    """Return the value at a place on the scale of θ, within its domain and of the type of θ."""
     return fit(domain, theta, scale_of(domain, float(theta)).backward(z))
