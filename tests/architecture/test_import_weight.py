@@ -8,7 +8,7 @@ import pytest
 LEARNING = {"keras", "tensorflow", "torch", "jax"}
 
 NEVER_LOADED = {
-    "optix_core": LEARNING | {"gymnasium", "numba", "ray", "scipy", "rich", "cyclopts"},
+    "optix_core": LEARNING | {"gymnasium", "numba", "optuna", "ray", "scipy", "rich", "cyclopts"},
     "optix_core.testing": LEARNING | {"gymnasium", "numba", "ray", "scipy"},
     "optix_pipelines": LEARNING | {"numba", "ray", "scipy"},
     "optix_evolve": LEARNING | {"gymnasium", "ray"},

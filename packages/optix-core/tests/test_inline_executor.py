@@ -62,7 +62,7 @@ class Scene:
                 store=self.store,
                 begin=self.stage.begin,
                 next_window=self.stage.next_window,
-                learn=self.agent.learn,
+                learn=lambda agent, window: agent.learn(window),
                 examination=Examination(
                     evaluator=evaluator or ReturnEvaluator(), play=self.stage.examine
                 ),

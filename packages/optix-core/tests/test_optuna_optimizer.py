@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 
 from optix_core import Domain, HyperparamSet
@@ -139,6 +138,8 @@ def test_a_restart_begins_a_new_study() -> None:
 
 
 def test_optunas_verbosity_stays_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    import optuna
+
     before = optuna.logging.get_verbosity()
     run(bridge(), ModelBranches(PARAMS, near("rate", 1e-2)), 2)
     assert optuna.logging.get_verbosity() == before
@@ -146,8 +147,7 @@ def test_optunas_verbosity_stays_as_it_was(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "optuna")
-    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigurationError, match=r"pip install optix-core\[optuna\]"):
         OptunaOptimizer()
 

@@ -1,5 +1,7 @@
 """The training loop for reinforcement learning that runs itself: its framework-free core."""
 
+from typing import TYPE_CHECKING, Any
+
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
@@ -14,7 +16,7 @@ from optix_core.evaluators import ReturnEvaluator
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.loop_callback import LoopCallback, LoopHandle
 from optix_core.loop_state import LoopState
-from optix_core.optimizers import BackoffOptimizer, PBTOptimizer, PopulationOptimizer
+from optix_core.optimizers import BackoffOptimizer, PBTOptimizer
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.rl_optimizer import RLOptimizer
 from optix_core.run_directory import RunDirectory
@@ -22,6 +24,9 @@ from optix_core.run_report import RunReport, render_report
 from optix_core.seeds import SeedPlan
 from optix_core.simple_pipeline import SimplePipeline
 from optix_core.step_size_controller import StepSizeController
+
+if TYPE_CHECKING:
+    from optix_core.optimizers import OptunaOptimizer, PopulationOptimizer
 
 __version__: str
 
@@ -41,6 +46,7 @@ __all__ = [
     "LoopHandle",
     "LoopState",
     "NextRound",
+    "OptunaOptimizer",
     "PBTOptimizer",
     "PolicySnapshot",
     "PopulationOptimizer",
@@ -57,10 +63,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         # Not above: reading metadata would take a fifth of the time of importing all the rest.
         from importlib.metadata import version  # noqa: PLC0415
 
         return version("optix-core")
+    if name in ("OptunaOptimizer", "PopulationOptimizer"):
+        from optix_core import optimizers  # noqa: PLC0415 - as above
+
+        return getattr(optimizers, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

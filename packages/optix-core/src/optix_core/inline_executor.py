@@ -33,7 +33,7 @@ class Workbench:
     """Begins training anew on a seed."""
     next_window: Callable[[], EpisodeData]
     """Plays a training window."""
-    learn: Callable[[EpisodeData], object]
+    learn: Callable[[BaseAgent, EpisodeData], object]
     """Lets the agent learn from a window, its step size steered where the run steers it."""
     examination: Examination
     """Scores the policy."""
@@ -126,7 +126,7 @@ class InlineExecutor:
         for _ in range(unit.n_windows):
             window = self._bench.next_window()
             steps += window.length
-            self._bench.learn(window)
+            self._bench.learn(self._bench.agent, window)
         return steps
 
     @contextmanager

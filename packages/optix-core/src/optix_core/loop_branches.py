@@ -40,15 +40,27 @@ def open_branches(
     # What is held comes on top of the one: nothing is kept that is not in use.
     store = CheckpointRegistry(parts.directory.branches_path, 1)
 
+    steering = parts.steering
+
+    def begin(seed: int) -> None:
+        stage.begin(seed)
+        # What was concluded of another policy says nothing of the one that begins here.
+        steering.on_restart()
+
+    def learn(agent: BaseAgent, window: EpisodeData) -> None:
+        steering.before_learn(agent, window)
+        steering.after_learn(window, agent.learn(window))
+
     def make_executor(agent: BaseAgent) -> InlineExecutor:
         return InlineExecutor(
             Workbench(
                 agent=agent,
                 store=store,
-                begin=stage.begin,
+                begin=begin,
                 next_window=stage.next_window,
-                learn=agent.learn,
+                learn=learn,
                 examination=Examination(evaluator=parts.judge.evaluator, play=stage.examine),
+                stateful=[steering],
             )
         )
 
@@ -62,5 +74,6 @@ def open_branches(
             begin=stage.begin,
             on_adopt=on_adopt,
             max_windows=parts.max_windows,
+            steered=lambda: [] if steering.held is None else [steering.held],
         )
     )

@@ -217,7 +217,7 @@ class LoopController:
         if parts.judge.take_unit_change():
             self._book.begin_baseline(window_id + 1)
         parts.tuning.settle(self.learner, metrics)
-        parts.steering.settle(self.learner, metrics, is_tuned=parts.tuning.is_tuned)
+        parts.steering.settle(self.learner, metrics, is_tuned=parts.tuning.moves_alone)
         self._book.enter(metrics)
         trial = self._try(metrics)
         decisions = self._book.decide(window_id, metrics.primary_score, trial)

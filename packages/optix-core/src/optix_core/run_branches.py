@@ -40,8 +40,8 @@ class BranchParts:
     """Forgets what the policy before has shown."""
     max_windows: int | None
     """The budget of the run."""
-    steered: Collection[str] = ()
-    """Hyperparameters that the loop steers."""
+    steered: Callable[[], Collection[str]]
+    """Says which hyperparameters the loop steers."""
 
 
 @final
@@ -80,7 +80,7 @@ class RunBranches:
     @property
     def steered(self) -> Collection[str]:
         """Hyperparameters that the loop steers."""
-        return self._parts.steered
+        return self._parts.steered()
 
     @property
     def hyperparams(self) -> dict[str, Any]:

@@ -34,6 +34,14 @@ class TuningSeat:
         return self._tuner is not None
 
     @property
+    def moves_alone(self) -> bool:
+        """Whether a tuner moves hyperparameters between windows, with nobody else at the wheel.
+
+        One that branches compares whole stretches of training, and these are steered alike.
+        """
+        return self.is_tuned and not self.is_branching
+
+    @property
     def name(self) -> str:
         """Class name of the tuner; "none" where nothing is tuned."""
         return "none" if self._tuner is None else type(self._tuner).__name__

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, final
 
 import msgspec
@@ -295,12 +294,12 @@ class OptunaOptimizer(BaseOptimizer):
         return params
 
     def _distributions(self) -> "dict[str, optuna.distributions.BaseDistribution]":
-        from optuna.distributions import FloatDistribution  # noqa: PLC0415 - an extra
+        from optuna.distributions import FloatDistribution
 
         return {name: FloatDistribution(*room) for name, room in self._rooms.items()}
 
     def _study(self) -> "optuna.Study":
-        import optuna  # noqa: PLC0415 - an extra
+        import optuna
 
         with _quiet():
             study = optuna.create_study(
@@ -334,16 +333,19 @@ def _room(domain: Domain, theta: Any) -> tuple[float, float]:
 
 
 def _check_installed() -> None:
-    if find_spec("optuna") is None:
+    try:
+        from optuna import create_study
+    except ImportError as error:
         raise ConfigurationError(
             "OptunaOptimizer needs Optuna, which is not installed; pip install optix-core[optuna]"
-        )
+        ) from error
+    del create_study
 
 
 @contextmanager
 def _quiet() -> Generator[None]:
     """Keep Optuna from announcing each study, and leave its verbosity as it was."""
-    import optuna  # noqa: PLC0415 - an extra
+    import optuna
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
