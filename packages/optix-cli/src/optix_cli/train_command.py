@@ -19,6 +19,7 @@ from optix_cli.report_command import print_report, print_row, read_runs
 from optix_cli.report_text import run_title, settings_text
 from optix_cli.saved_ensemble import as_one_agent, save_ensemble
 from optix_cli.train_request import PreparedRun, TrainRequest, prepare
+from optix_cli.tuners import NONE, make_tuner
 from optix_core.base_agent import BaseAgent
 from optix_core.loop_callback import LoopCallback
 from optix_core.rl_optimizer import RLOptimizer
@@ -47,6 +48,7 @@ def train(
     agent: str = "ppo",
     spawns: int = 0,
     ensemble: int | None = None,
+    tuner: str = NONE,
 ) -> None:
     """Train until nothing improves any more, test the best policy, report.
 
@@ -63,6 +65,9 @@ def train(
         spawns: At each convergence train a variant of the best policy, at most so many times;
             what they have learned acts together as an ensemble.
         ensemble: Members of the ensemble at most; the weakest are pruned. Default: all.
+        tuner: Who tunes hyperparameters beside the step size, which is steered of itself: none,
+            backoff (the documented arithmetic), evidence (probe and counter-probe on two branches
+            of training) or population (four members in turns). Branches count as training.
     """
     request = TrainRequest(
         env_id=env_id,
@@ -73,6 +78,7 @@ def train(
         agent=agent,
         spawns=spawns,
         ensemble=ensemble,
+        tuner=tuner,
     )
     console = output_console()
     with interruptible() as interruption:
@@ -113,6 +119,7 @@ def _optimizer(
         run.agent,
         training_pipeline(env_id, n_envs=settings.n_envs, window_size=settings.window_size),
         val_pipeline=episode_pipeline(env_id, settings.validation_episodes),
+        optimizer=make_tuner(run.request.tuner),
         checkpoint_dir=run.run_dir,
         max_snapshots=settings.max_snapshots,
         rollback_on_degradation=settings.rollback_on_degradation,

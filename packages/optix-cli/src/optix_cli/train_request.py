@@ -10,6 +10,7 @@ from optix_cli.environments import Environment, look_up_environment
 from optix_cli.loop_settings import LoopSettings
 from optix_cli.overrides import parse_values, split_assignments, unknown_name
 from optix_cli.tensorflow_environment import quiet_tensorflow
+from optix_cli.tuners import NONE, make_tuner
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import ConfigurationError
 from optix_core.seeds import SeedPlan
@@ -40,9 +41,12 @@ class TrainRequest:
     """Variants to spawn at most; 0 to train the one agent alone."""
     ensemble: int | None = None
     """Members of the ensemble at most; None for no limit."""
+    tuner: str = NONE
+    """Who tunes hyperparameters beside the loop itself."""
 
     def __post_init__(self) -> None:
-        """Check the numbers of evolution."""
+        """Check the numbers of evolution and the name of the tuner."""
+        make_tuner(self.tuner)
         if self.spawns < 0:
             raise ConfigurationError(f"--spawns cannot be negative, got {self.spawns}")
         if self.ensemble is not None and self.spawns == 0:
@@ -93,6 +97,7 @@ class PreparedRun:
                 "set": list(request.assignments),
                 "spawns": request.spawns,
                 "ensemble": request.ensemble,
+                "tuner": request.tuner,
             },
             "collection": {
                 "n_envs": settings.n_envs,
