@@ -10,7 +10,7 @@ from optix_core.base_evaluator import BaseEvaluator
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ContractViolationError
 from optix_core.eval_metrics import EvalMetrics
-from optix_core.window_judge import MIN_EPISODES
+from optix_core.mean_comparison import MIN_EPISODES
 
 MAX_WINDOWS = 32
 """Windows of an examination at most: episodes may be longer than windows, or never end."""

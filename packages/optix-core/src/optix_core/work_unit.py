@@ -5,7 +5,7 @@ from typing import Any
 
 from optix_core.errors import ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
-from optix_core.window_judge import MIN_EPISODES
+from optix_core.mean_comparison import MIN_EPISODES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
