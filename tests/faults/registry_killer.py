@@ -98,44 +98,54 @@ def kill_at_lines(step: int) -> None:
     """Kill a writer at each `step`-th line that a save executes."""
     os.fsync = lambda fd: None  # a kill loses nothing that was written
     line = 1
-    while not kill_at_line(line):
+    while not kill_a_save(line):
         line += step
     assert line > 200, line
 
 
-def kill_at_line(line: int) -> bool:
+def kill_a_save(line: int) -> bool:
     """Kill at a line; returns whether the save was over before."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         registry = CheckpointRegistry(root, MAX_SNAPSHOTS)
         for score in (1.0, 9.0, 2.0, 3.0):
             save(registry, score)
-        executed = 0
-
-        def trace(frame: FrameType, event: str, argument: Any) -> Any:
-            nonlocal executed
-            name = Path(frame.f_code.co_filename).name
-            if not name.startswith(SOURCES):
-                return None
-            if event == "line":
-                executed += 1
-                if executed == line:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return trace
-
-        def work() -> None:
-            sys.settrace(trace)
-            save(registry, 4.0)
-            sys.settrace(None)
-
-        _, status = os.waitpid(fork(work), 0)
-        over = os.WIFEXITED(status)
-        assert not over or os.WEXITSTATUS(status) == 0
+        over = kill_at_line(line, lambda: save(registry, 4.0))
         found = list(loaded_scores(root).values())
         before, after = [9.0, 2.0, 3.0], [[9.0, 2.0, 3.0, 4.0], [9.0, 3.0, 4.0]]
         assert found in (after[1:] if over else [before, *after]), (line, found)
         check(root, {2: 9.0, 4: 3.0})
         return over
+
+
+def kill_at_line(line: int, work: Callable[[], object]) -> bool:
+    """Do some work in a fork that is killed at the n-th line of the registry's sources.
+
+    Returns:
+        Whether the work was over before.
+    """
+    executed = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal executed
+        name = Path(frame.f_code.co_filename).name
+        if not name.startswith(SOURCES):
+            return None
+        if event == "line":
+            executed += 1
+            if executed == line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    def traced() -> None:
+        sys.settrace(trace)
+        work()
+        sys.settrace(None)
+
+    _, status = os.waitpid(fork(traced), 0)
+    over = os.WIFEXITED(status)
+    assert not over or os.WEXITSTATUS(status) == 0
+    return over
 
 
 def write_together(writers: int, saves: int) -> None:
