@@ -7,14 +7,27 @@ import pytest
 
 from ..architecture.tree import in_repository, shipped_files
 
-FORBIDDEN_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve", "yaml"}
-FORBIDDEN_CALLS = {"__import__", "compile", "eval", "exec", "os.system", "os.popen"}
+FORBIDDEN_MODULES = {
+    "cloudpickle", "code", "codeop", "dill", "imp", "joblib", "jsonpickle", "marshal", "pickle",
+    "pickletools", "pty", "runpy", "shelve", "xmlrpc", "yaml",
+}  # fmt: skip
+FORBIDDEN_CALLS = {"__import__", "compile", "eval", "exec", "input"}
+FORBIDDEN_ENDS = {
+    "builtins.eval", "builtins.exec", "os.popen", "os.system", "importlib.reload",
+    "load_model", "model_from_json", "model_from_config", "deserialize_keras_object",
+    "enable_unsafe_deserialization", "module_from_spec", "spec_from_file_location", "exec_module",
+    "load_module", "tempfile.mktemp", "ctypes.CDLL", "yaml.load", "torch.load", "read_pickle",
+}  # fmt: skip
 FORBIDDEN_ARGUMENTS = {
     ("allow_pickle", True),
     ("ignore_errors", True),
     ("safe_mode", False),
     ("shell", True),
+    ("verify", False),
+    ("weights_only", False),
 }
+FORBIDDEN_NAMES = {"eval", "exec", "popen", "system"}
+"""Names that nobody imports from `os` or `builtins` to call them under another."""
 # Names that stand in the same file, or that were typed on the command line.
 IMPORT_BY_NAME = {
     "packages/optix-cli/src/optix_cli/user_modules.py",
@@ -33,6 +46,8 @@ def unsafe_node(node: ast.AST) -> list[str]:
     match node:
         case ast.Import(names=names):
             modules = [alias.name for alias in names]
+        case ast.ImportFrom(module="os" | "builtins" as module, names=names):
+            return [f"{module}.{alias.name}" for alias in names if alias.name in FORBIDDEN_NAMES]
         case ast.ImportFrom(module=str(module)):
             modules = [module]
         case ast.Call():
@@ -44,7 +59,10 @@ def unsafe_node(node: ast.AST) -> list[str]:
 
 def unsafe_call(call: ast.Call) -> list[str]:
     name = ast.unparse(call.func)
-    found = [name] if name in FORBIDDEN_CALLS else []
+    is_forbidden = name in FORBIDDEN_CALLS or any(
+        name == end or name.endswith(f".{end}") for end in FORBIDDEN_ENDS
+    )
+    found = [name] if is_forbidden else []
     for keyword in call.keywords:
         if isinstance(keyword.value, ast.Constant):
             argument = (keyword.arg, keyword.value.value)
@@ -84,6 +102,13 @@ def test_modules_are_imported_by_name_only_where_no_file_can_say_which() -> None
         ("shutil.rmtree(path, ignore_errors=True)", "shutil.rmtree(ignore_errors=True)"),
         ("keras.models.load_model(path, safe_mode=False)", "safe_mode=False"),
         ("subprocess.run(text, shell=True)", "subprocess.run(shell=True)"),
+        ("os.system('ls')", "os.system"),
+        ("from os import system as harmless", "os.system"),
+        ("from builtins import eval as harmless", "builtins.eval"),
+        ("importlib.util.spec_from_file_location(name, path)", "spec_from_file_location"),
+        ("keras.saving.load_model(path)", "load_model"),
+        ("keras.config.enable_unsafe_deserialization()", "enable_unsafe_deserialization"),
+        ("import runpy", "runpy"),
     ],
 )
 def test_the_scan_sees(source: str, finding: str) -> None:
