@@ -6,10 +6,11 @@ Every step counts, of training and of validation alike; the test does not, since
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any, final
 
+import numpy as np
 from gymnasium import spaces
 
 from examples.numpy_ppo import Categorical, NumpyPPO, SquashedGaussian
@@ -37,6 +38,7 @@ NEVER = 1_000_000
 class Task:
     """An environment and how many steps a run may take in it."""
 
+    name: str
     env_id: str
     budget: int
     """Steps of training and validation."""
@@ -55,12 +57,26 @@ class Condition:
     """How the budget is spent."""
 
     name: str
-    spawns: bool
+    spawns: bool = False
     """Whether variants are trained when a round has converged, till the budget is spent."""
     plateau_threshold: int = NEVER
     dormant_threshold: int = NEVER
     max_scale: float = 0.1
     """Largest relative step of a variant's hyperparameters; the default of `NoiseLimits`."""
+    parts: int = 1
+    """Runs from scratch that share the budget, each with as much of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a budget brought."""
+
+    report: RunReport
+    best: NumpyPPO
+    members: list[BaseAgent]
+    weights: list[float]
+    snapshots: list[NumpyPPO]
+    """The run's highest scored policies, whichever round they are of."""
 
 
 @final
@@ -81,8 +97,32 @@ class Budget(LoopCallback):
 def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
     """Train and test; returns what the journal keeps, in JSON types."""
     began = time.process_time()
-    plan = SeedPlan(seed)
-    agents = _agents(task.env_id, plan)
+    agents = _agents(task.env_id, SeedPlan(seed))
+    share = replace(task, budget=task.budget // condition.parts)
+    parts = [_train(share, condition, seed, agents) for _ in range(condition.parts)]
+    chosen = max(parts, key=lambda part: part.report.best_score or -np.inf)
+    members = [member for part in parts for member in part.members]
+    weights = [weight for part in parts for weight in part.weights]
+    return {
+        "task": task.name,
+        "condition": condition.name,
+        "seed": seed,
+        "steps": sum(part.report.steps for part in parts),
+        "validation_steps": sum(part.report.validation_steps for part in parts),
+        "rounds": sum(part.report.rounds for part in parts),
+        "claimed": chosen.report.best_score,
+        "best": _test(task, chosen.best, seed),
+        "members": [_test(task, member, seed) for member in members],
+        "weights": weights,
+        "ensemble": _test(task, _ensemble_of(task, members, weights), seed),
+        "snapshots": _test(
+            task, _ensemble_of(task, chosen.snapshots, [1.0] * len(chosen.snapshots)), seed
+        ),
+        "cpu_s": round(time.process_time() - began, 2),
+    }
+
+
+def _train(task: Task, condition: Condition, seed: int, agents: Iterator[NumpyPPO]) -> Trained:
     agent = next(agents)
     with tempfile.TemporaryDirectory() as directory:
         manager = PolicyManager(CheckpointRegistry(directory), max_ensemble_size=MAX_MEMBERS)
@@ -104,45 +144,16 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
             callbacks=[Budget(task.budget), evolution],
             seed=seed,
         ).run()
-        outcome = _tested(task, manager, agent, seed)
-        members = _best_snapshots(manager.registry, agents)
-    return {
-        "task": task.env_id,
-        "condition": condition.name,
-        "seed": seed,
-        **_spent(report),
-        **outcome,
-        "snapshots": _test(task, _ensemble_of(members, task), seed),
-        "cpu_s": round(time.process_time() - began, 2),
-    }
-
-
-def _spent(report: RunReport) -> dict[str, Any]:
-    return {
-        "steps": report.steps,
-        "validation_steps": report.validation_steps,
-        "rounds": report.rounds,
-        "stopped": report.stop_reason.value,
-        "claimed": report.best_score,
-    }
-
-
-def _tested(task: Task, manager: PolicyManager, agent: BaseAgent, seed: int) -> dict[str, Any]:
-    members = manager.status()["agents"]
-    outcome: dict[str, Any] = {
-        "best": _test(task, agent, seed),
-        "members": [_test(task, member, seed) for member in manager.agents],
-        "weights": [member["weight"] for member in members],
-        "lineage": [member["lineage"]["perturbation"] for member in members],
-    }
-    if len(members) > 1:
-        space = _spaces(task.env_id)[1]
-        outcome["ensemble"] = _test(task, EnsembleAgent(manager, agent, space, seed=0), seed)
-    return outcome
+        return Trained(
+            report=report,
+            best=agent,
+            members=manager.agents,
+            weights=[member["weight"] for member in manager.status()["agents"]],
+            snapshots=_best_snapshots(manager.registry, agents),
+        )
 
 
 def _best_snapshots(registry: CheckpointRegistry, agents: Iterator[NumpyPPO]) -> list[NumpyPPO]:
-    """The run's highest scored policies, each in an agent of its own."""
     ranked = sorted(registry.snapshots(), key=lambda each: -each.eval_metrics.primary_score)
     members = [next(agents) for _ in ranked[:MAX_MEMBERS]]
     for snapshot, member in zip(ranked, members, strict=False):
@@ -150,10 +161,12 @@ def _best_snapshots(registry: CheckpointRegistry, agents: Iterator[NumpyPPO]) ->
     return members
 
 
-def _ensemble_of(members: Sequence[NumpyPPO], task: Task) -> EnsembleAgent:
+def _ensemble_of(
+    task: Task, members: Sequence[BaseAgent], weights: Sequence[float]
+) -> EnsembleAgent:
     manager = PolicyManager(CheckpointRegistry(tempfile.gettempdir()))
-    for member in members:
-        manager.add_agent(member, 1.0)
+    for member, weight in zip(members, weights, strict=True):
+        manager.add_agent(member, weight)
     return EnsembleAgent(manager, members[0], _spaces(task.env_id)[1], seed=0)
 
 

@@ -21,17 +21,18 @@ from benchmarks.evolution_tables import write_tables
 
 JOURNAL = Path(__file__).parent / "evolution-journal.jsonl"
 
+SMALL = "too small for one run"
 TASKS = (
-    Task(env_id="CartPole-v1", budget=12_000, low=20, high=500),
-    Task(env_id="Pendulum-v1", budget=45_000, low=-1250, high=-160),
-    Task(env_id="Acrobot-v1", budget=100_000, low=-500, high=-80),
+    Task(name=f"CartPole, {SMALL}", env_id="CartPole-v1", budget=12_000, low=20, high=500),
+    Task(name=f"Pendulum, {SMALL}", env_id="Pendulum-v1", budget=45_000, low=-1250, high=-160),
+    Task(name="Acrobot", env_id="Acrobot-v1", budget=60_000, low=-500, high=-80),
+    Task(name="CartPole, ample", env_id="CartPole-v1", budget=80_000, low=20, high=500),
+    Task(name="Pendulum, ample", env_id="Pendulum-v1", budget=120_000, low=-1250, high=-160),
 )
 CONDITIONS = (
-    Condition(name="one run", spawns=False),
-    Condition(name="rounds", spawns=True, plateau_threshold=2, dormant_threshold=4),
-    Condition(
-        name="wide rounds", spawns=True, plateau_threshold=2, dormant_threshold=4, max_scale=0.5
-    ),
+    Condition(name="one run"),
+    Condition(name="rounds", spawns=True, plateau_threshold=3, dormant_threshold=6),
+    Condition(name="three runs", parts=3),
 )
 
 
@@ -59,7 +60,7 @@ def run_missing(journal: Path, seeds: Sequence[int], n_processes: int) -> None:
         for seed in seeds
         for task in TASKS
         for condition in CONDITIONS
-        if (task.env_id, condition.name, seed) not in done
+        if (task.name, condition.name, seed) not in done
     ]
     # Small products gain nothing from a second thread; the processes read this when they start.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

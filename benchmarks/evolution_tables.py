@@ -29,8 +29,7 @@ def write_tables(
     runs = {(row["task"], row["condition"], row["seed"]): row for row in rows}
     per_condition = {
         condition.name: {
-            task.env_id: [runs[task.env_id, condition.name, seed] for seed in seeds]
-            for task in tasks
+            task.name: [runs[task.name, condition.name, seed] for seed in seeds] for task in tasks
         }
         for condition in conditions
     }
@@ -40,7 +39,7 @@ def write_tables(
         one: _pick(per_condition[one], "best"),
         f"{one}: snapshots": _pick(per_condition[one], "snapshots"),
     }
-    for name in [condition.name for condition in conditions if condition.spawns]:
+    for name in [condition.name for condition in conditions if condition is not conditions[0]]:
         rounds = per_condition[name]
         results[f"{name}: best policy"] = _pick(rounds, "best")
         results[f"{name}: snapshots"] = _pick(rounds, "snapshots")
@@ -50,7 +49,7 @@ def write_tables(
     pairs = [(f"{one}: snapshots", one)]
     pairs += [
         (f"{name}: {ours}", theirs.format(name=name))
-        for name in [condition.name for condition in conditions if condition.spawns]
+        for name in [condition.name for condition in conditions if condition is not conditions[0]]
         for ours, theirs in (
             ("ensemble", "{name}: best policy"),
             ("ensemble", "{name}: mean member"),
@@ -92,10 +91,10 @@ def _write_spent(per_condition: Mapping[str, Mapping[str, Rows]]) -> None:
 
 
 def _write_scores(results: Mapping[str, Picked], tasks: Sequence[Task]) -> None:
-    header = ("interquartile mean (95 % interval)", *(task.env_id for task in tasks), ALL)
+    header = ("interquartile mean (95 % interval)", *(task.name for task in tasks), ALL)
     rows: list[list[str]] = []
     for name, picked in results.items():
-        each = [bootstrap(pooled_iqm, [picked[task.env_id]]) for task in tasks]
+        each = [bootstrap(pooled_iqm, [picked[task.name]]) for task in tasks]
         pooled = bootstrap(pooled_iqm, _normalised(picked, tasks))
         cells = [f"{one.estimate:.1f} ({one.low:.1f} to {one.high:.1f})" for one in each]
         rows.append([name, *cells, str(pooled)])
@@ -108,11 +107,11 @@ def _write_comparison(
     header = (f"{ours} against {theirs}", "difference, seed by seed", "probability of improvement")
     rows: list[list[str]] = []
     for task in tasks:
-        x, y = results[ours][task.env_id], results[theirs][task.env_id]
+        x, y = results[ours][task.name], results[theirs][task.name]
         difference = bootstrap(pooled_iqm, [x - y])
         wins = bootstrap_two(probability_of_improvement, [x], [y])
         change = f"{difference.estimate:+.1f} ({difference.low:+.1f} to {difference.high:+.1f})"
-        rows.append([task.env_id, change, str(wins)])
+        rows.append([task.name, change, str(wins)])
     xs, ys = (_normalised(results[name], tasks) for name in (ours, theirs))
     differences = [x - y for x, y in zip(xs, ys, strict=True)]
     pooled = bootstrap(pooled_iqm, differences)
@@ -122,4 +121,4 @@ def _write_comparison(
 
 
 def _normalised(picked: Picked, tasks: Sequence[Task]) -> list[FloatArray]:
-    return [(picked[task.env_id] - task.low) / (task.high - task.low) for task in tasks]
+    return [(picked[task.name] - task.low) / (task.high - task.low) for task in tasks]
