@@ -262,6 +262,17 @@ def test_what_a_tuner_moves_costs_no_trace_and_shapes_are_not_declared_tunable()
     space = agent.hyperparam_space()
     assert space["n_epochs"].choices == (2,)
     assert space["learning_rate"].role == "step_size"
+    assert {name for name, domain in space.items() if domain.choices is None} == {
+        "learning_rate",
+        "clip_ratio",
+        "entropy_coeff",
+    }
+
+
+def test_what_lies_outside_of_the_usual_range_was_meant_and_is_not_tuned() -> None:
+    space = make_agent(entropy_coeff=0.0, clip_ratio=0.9).hyperparam_space()
+    assert "entropy_coeff" not in space
+    assert "clip_ratio" not in space
 
 
 @pytest.mark.usefixtures("op_by_op")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_core import Domain, EpisodeData, HyperparamSet
+from optix_core.domain_arithmetic import clip
 from optix_core.episode_data import FloatArray
 from optix_core.errors import ConfigurationError
 from optix_core.running_normalisation import RunningNormalisation
@@ -26,6 +27,11 @@ from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import by_environment, valid_rows
 
 _INITIAL_LOG_STD = -0.5
+_TUNABLE = {
+    "clip_ratio": Domain(low=0.02, high=0.5, log=True),
+    "entropy_coeff": Domain(low=1e-5, high=0.1, log=True),
+}
+"""What no step size makes up for; evolution's variants differ in these too."""
 
 
 class PPOAgent(TFAgent):
@@ -217,17 +223,23 @@ class PPOAgent(TFAgent):
         self._settings = settings
 
     def hyperparam_space(self) -> Mapping[str, Domain]:
-        """Declare the step size and what must not drift.
+        """Declare the step size, what else may be tuned, and what must not drift.
 
-        A change of the number of epochs or of the minibatch would cost a compilation.
+        A change of the number of epochs or of the minibatch would cost a compilation. A value
+        outside of the usual range was meant, and stays.
         """
         params = self._hyperparams.params
+        tunable = {
+            name: domain
+            for name, domain in _TUNABLE.items()
+            if name in params and clip(domain, params[name]) == params[name]
+        }
         fixed = {
             name: Domain(choices=(params[name],))
             for name in ("n_epochs", "minibatch_size")
             if name in params
         }
-        return {**super().hyperparam_space(), **fixed}
+        return {**super().hyperparam_space(), **tunable, **fixed}
 
     def _policy(self, observations: Any) -> NDArray[Any]:
         return self._network.head(0, self._inputs.batch(observations))
