@@ -117,10 +117,13 @@ async def _pass_on(stream: AsyncIterable[Any], accept: Accept) -> None:
 
 
 async def _wind_up(last_call: Callable[[], Awaitable[Any]] | None) -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
+    # A stream that was cancelled may still be closing its connection, with the help of other tasks.
+    closing = [task for task in _others() if task.cancelling()]
+    await asyncio.gather(*closing, return_exceptions=True)
+    rest = _others()
+    for task in rest:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*rest, return_exceptions=True)
     try:
         if last_call is not None:
             await last_call()
@@ -128,6 +131,10 @@ async def _wind_up(last_call: Callable[[], Awaitable[Any]] | None) -> None:
         loop = asyncio.get_running_loop()
         await loop.shutdown_asyncgens()
         await loop.shutdown_default_executor()
+
+
+def _others() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
 def _as_coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:

@@ -61,6 +61,7 @@ class StreamReader:
         self._timer = timer
         self._next_offset = offset
         self._connection = 0
+        self._warned_of = 0
         self._check = ItemCheck(self._name)
         self._pump = AsyncPump(f"loop of {self._name}")
         self._is_stopping = threading.Event()
@@ -113,7 +114,9 @@ class StreamReader:
             if inspect.isawaitable(result):
                 self._pump.hand_over(result, SEND_S)
         except OSError as error:
-            logger.warning("an action did not reach %s: %r", self._name, error)
+            if connection != self._warned_of:
+                self._warned_of = connection
+                logger.warning("actions do not reach %s: %r", self._name, error)
             return False
         except Exception as error:
             raise PipelineError(f"send of {self._name} raised {error!r}") from error
