@@ -160,6 +160,7 @@ def test_there_is_an_example_for_each_section_of_the_quick_tour() -> None:
         "Regime detection",
         "Observability",
         "Custom evaluators",
+        "Live pipeline",
         "Callbacks",
         "Full configuration",
     }
