@@ -1,4 +1,4 @@
-"""The loop settings of `optix train`: one set for every environment."""
+"""The loop settings of `optix train`: one set for every environment; an agent may prefer others."""
 
 from dataclasses import dataclass, fields
 from typing import Any

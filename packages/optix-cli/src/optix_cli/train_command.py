@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from optix_cli.agent_choice import why
 from optix_cli.console import output_console, print_line
 from optix_cli.environments import episode_pipeline, training_pipeline
 from optix_cli.evolution import evolution_callback, make_manager
@@ -45,7 +46,7 @@ def train(
             show_default=False,
         ),
     ] = (),
-    agent: str = "ppo",
+    agent: str | None = None,
     spawns: int = 0,
     ensemble: int | None = None,
     tuner: str = NONE,
@@ -60,8 +61,10 @@ def train(
         max_steps: Stop after at most as many steps of training, in whole windows.
         assignments: Hyperparameters and loop settings; a name that does not exist lists those
             that do.
-        agent: An installed agent, or my_package.my_module:make_agent, a function called without
-            arguments; its module is looked for in the current directory first.
+        agent: An installed agent, such as dqn, ppo, sac and td3 of optix-tf, or
+            my_package.my_module:make_agent, a function called without arguments; its module is
+            looked for in the current directory first. Default: sac for Box actions with bounds,
+            else ppo.
         spawns: At each convergence train a variant of the best policy, at most so many times;
             what they have learned acts together as an ensemble.
         ensemble: Members of the ensemble at most; the weakest are pruned. Default: all.
@@ -82,7 +85,7 @@ def train(
     )
     console = output_console()
     with interruptible() as interruption:
-        with console.status(f"Loading {agent}"):
+        with console.status(f"Loading {agent or 'the agent'}"):
             run = prepare(request)
         _train_and_report(run, console, interruption)
 
@@ -146,11 +149,13 @@ def _view(console: Console) -> ProgressView:
 
 
 def _title(run: PreparedRun) -> str:
-    return run_title(run.request.env_id, run.request.agent, run.seeds.seed)
+    return run_title(run.request.env_id, run.agent_name, run.seeds.seed)
 
 
 def _print_settings(run: PreparedRun, console: Console) -> None:
     print_line(console, Text(_title(run), style="bold"))
+    if run.request.agent is None:
+        print_row(console, "Chosen", why(run.environment.action_space))
     print_row(console, "Loop", settings_text(run.settings.as_dict()))
     print_row(console, "Agent", settings_text(run.hyperparams))
     print_row(console, "Run", str(run.run_dir))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from optix_cli.agent_choice import agent_for, preferences_of
 from optix_cli.agent_factory import find_factory, is_typed_module
 from optix_cli.environments import Environment, look_up_environment
 from optix_cli.loop_settings import LoopSettings
@@ -35,8 +36,8 @@ class TrainRequest:
     """None for no limit."""
     assignments: tuple[str, ...] = ()
     """Each `name=value`."""
-    agent: str = "ppo"
-    """Entry point, or `module:factory`."""
+    agent: str | None = None
+    """Entry point, or `module:factory`; None to choose by the actions."""
     spawns: int = 0
     """Variants to spawn at most; 0 to train the one agent alone."""
     ensemble: int | None = None
@@ -74,6 +75,8 @@ class PreparedRun:
     """Settings of the loop."""
     max_windows: int | None
     """The budget in windows; None for no limit."""
+    agent_name: str
+    """Entry point or `module:factory` of the agent, typed or chosen."""
     agent: BaseAgent
     """The agent, built and untrained."""
     make_agent: Callable[[int], BaseAgent]
@@ -92,7 +95,7 @@ class PreparedRun:
         return {
             "train": {
                 "env_id": request.env_id,
-                "agent": request.agent,
+                "agent": self.agent_name,
                 "max_steps": request.max_steps,
                 "set": list(request.assignments),
                 "spawns": request.spawns,
@@ -117,19 +120,22 @@ def prepare(request: TrainRequest) -> PreparedRun:
     """
     seeds = SeedPlan.from_optional(request.seed)
     assignments = split_assignments(request.assignments)
-    settings, for_agent = _split(assignments)
-    max_windows = settings.windows_within(request.max_steps)
+    for_loop, for_agent = _split(assignments)
     # The module of the user's agent may be what registers the environment.
-    typed = find_factory(request.agent) if is_typed_module(request.agent) else None
+    named = request.agent
+    typed = find_factory(named) if named is not None and is_typed_module(named) else None
     environment = look_up_environment(request.env_id)
+    agent_name = named or agent_for(environment.action_space)
 
     def choose(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
         _check_names(assignments, for_agent, defaults)
         return parse_values(for_agent, defaults)
 
     with quiet_tensorflow():
-        factory = typed or find_factory(request.agent)
+        factory = typed or find_factory(agent_name)
         agent = factory(environment, seeds.integer("agent"), choose)
+
+    settings = replace(LoopSettings(), **{**preferences_of(agent), **for_loop})
 
     def make_agent(seed: int) -> BaseAgent:
         return factory(environment, seed, choose)
@@ -139,7 +145,8 @@ def prepare(request: TrainRequest) -> PreparedRun:
         seeds=seeds,
         environment=environment,
         settings=settings,
-        max_windows=max_windows,
+        max_windows=settings.windows_within(request.max_steps),
+        agent_name=agent_name,
         agent=agent,
         make_agent=make_agent,
         run_dir=request.run_dir or fresh_directory(RUNS, request.env_id, seeds.seed),
@@ -156,12 +163,12 @@ def fresh_directory(root: Path, env_id: str, seed: int) -> Path:
     return path
 
 
-def _split(assignments: Mapping[str, str]) -> tuple[LoopSettings, dict[str, str]]:
-    defaults = LoopSettings()
-    known = defaults.as_dict()
+def _split(assignments: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read what is for the loop, and leave the rest for the agent."""
+    known = LoopSettings().as_dict()
     for_loop = {name: text for name, text in assignments.items() if name in known}
     for_agent = {name: text for name, text in assignments.items() if name not in known}
-    return replace(defaults, **parse_values(for_loop, known)), for_agent
+    return parse_values(for_loop, known), for_agent
 
 
 def _check_names(

@@ -136,6 +136,18 @@ class DeclaresHyperparams(Protocol):
 
 
 @runtime_checkable
+class PrefersLoop(Protocol):
+    """Says what loop suits its kind of learning; `optix train` goes by it."""
+
+    def loop_preferences(self) -> Mapping[str, Any]:
+        """Return settings of the loop by their names in `optix train`, those that matter to it.
+
+        They hang on the kind of agent, never on the environment; what a user sets comes first.
+        """
+        ...
+
+
+@runtime_checkable
 class Seedable(Protocol):
     """A pipeline whose environment can be seeded."""
 
