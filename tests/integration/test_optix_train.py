@@ -42,3 +42,20 @@ def test_train_reports_and_evaluate_repeats_the_test(tmp_path: Path) -> None:
     evaluated = optix(tmp_path, "evaluate", "runs/CartPole-v1-seed100", "--episodes", "20")
     assert evaluated.returncode == 0, evaluated.stderr
     assert tested in evaluated.stdout
+
+
+def test_real_actions_get_sac_and_its_small_windows(tmp_path: Path) -> None:
+    quick = ("warmup_steps=64", "batch_size=8", "updates_per_step=0.05", "test_episodes=2")
+    trained = optix(
+        tmp_path, "train", "Pendulum-v1", "--seed", "100", "--max-steps", "150", "--set", *quick
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr == ""
+    assert "Pendulum-v1 · sac · seed 100" in trained.stdout
+    assert "sac, for actions of a Box space with bounds" in trained.stdout
+    assert {"n_envs=1", "window_size=64"} <= set(trained.stdout.split())
+    assert "all 2 windows were collected" in trained.stdout
+
+    unfit = optix(tmp_path, "train", "Pendulum-v1", "--agent", "dqn")
+    assert unfit.returncode == 1
+    assert "SACAgent, TD3Agent and PPOAgent" in unfit.stderr

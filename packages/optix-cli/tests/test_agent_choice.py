@@ -40,9 +40,9 @@ class MistakenAgent(FussyAgent):
 @pytest.mark.parametrize(
     ("space", "name", "reason"),
     [
-        (spaces.Discrete(3), "ppo", "Discrete space"),
-        (spaces.Box(-1.0, 1.0, (2,)), "sac", "Box with bounds"),
-        (spaces.Box(-np.inf, 1.0, (2,)), "ppo", "Box without bounds"),
+        (spaces.Discrete(3), "ppo", "Discrete space;"),
+        (spaces.Box(-1.0, 1.0, (2,)), "sac", "Box space with bounds;"),
+        (spaces.Box(-np.inf, 1.0, (2,)), "ppo", "Box space;"),
     ],
 )
 def test_actions_choose_the_agent(space: spaces.Space[Any], name: str, reason: str) -> None:

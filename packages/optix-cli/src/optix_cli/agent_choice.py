@@ -19,17 +19,15 @@ def agent_for(action_space: spaces.Space[Any]) -> str:
     SAC needs fewer steps than PPO where it can be used. PPO plays every kind of actions, and its
     training costs the least time.
     """
-    if isinstance(action_space, spaces.Box) and _is_bounded(action_space):
-        return "sac"
-    return "ppo"
+    return "sac" if _is_bounded_box(action_space) else "ppo"
 
 
 def why(action_space: spaces.Space[Any]) -> str:
     """Say why `agent_for` names what it does."""
-    kind = type(action_space).__name__
-    if isinstance(action_space, spaces.Box):
-        kind += " with bounds" if _is_bounded(action_space) else " without bounds"
-    return f"{agent_for(action_space)}, for actions of a {kind} space; --agent names another"
+    kind = f"{type(action_space).__name__} space"
+    if _is_bounded_box(action_space):
+        kind += " with bounds"
+    return f"{agent_for(action_space)}, for actions of a {kind}; --agent names another"
 
 
 def preferences_of(agent: BaseAgent) -> Mapping[str, Any]:
@@ -51,5 +49,7 @@ def preferences_of(agent: BaseAgent) -> Mapping[str, Any]:
     return preferences
 
 
-def _is_bounded(space: spaces.Box) -> bool:
+def _is_bounded_box(space: spaces.Space[Any]) -> bool:
+    if not isinstance(space, spaces.Box):
+        return False
     return bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
