@@ -50,6 +50,7 @@ def preferences_of(agent: BaseAgent) -> Mapping[str, Any]:
 
 
 def _is_bounded_box(space: spaces.Space[Any]) -> bool:
-    if not isinstance(space, spaces.Box):
-        return False
-    return bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
+    # Gymnasium leaves the parameter of a Box's arrays open.
+    bounds: Any = space
+    is_box = isinstance(space, spaces.Box)
+    return is_box and bool(np.isfinite(bounds.low).all() and np.isfinite(bounds.high).all())
