@@ -1,5 +1,6 @@
 """The controller brings a wrong step size to its target, by whatever means the agent offers."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -171,10 +172,14 @@ def test_it_abstains_and_says_so_once(
     kind: type[CoinAgent], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = kind(9.0)
-    train(agent, 6, controller())
+    with caplog.at_level(logging.INFO, logger="optix_core.step_size_controller"):
+        train(agent, 6, controller())
     assert set(agent.rates) == {9.0}
     assert len(caplog.records) == 1
     assert reason in caplog.text
+    # Whoever opted out is not warned of it.
+    asked_for = kind is NoProbeAgent
+    assert caplog.records[0].levelno == (logging.INFO if asked_for else logging.WARNING)
 
 
 class FussyAgent(TellingCoinAgent):

@@ -181,7 +181,9 @@ class StepSizeController:
         if self._returns_kl or self._abstains:
             return False
         if not step_size.domain.probe:
-            self._abstain(f"{step_size.name} is declared with probe=False and learn returns no kl")
+            reason = f"{step_size.name} is declared with probe=False and learn returns no kl"
+            # The agent asked for it: nothing that its user has to be warned of.
+            self._abstain(reason, logging.INFO)
             return False
         self._until_probe -= 1
         return self._until_probe < 0
@@ -212,9 +214,9 @@ class StepSizeController:
         self._wait = min(2 * self._wait, _LONGEST_WAIT) if is_settled and self._is_slow else 1
         self._until_probe = self._wait - 1
 
-    def _abstain(self, reason: str) -> None:
+    def _abstain(self, reason: str, level: int = logging.WARNING) -> None:
         self._abstains = reason
-        logger.warning("the agent's step size is left as it is: %s", reason)
+        logger.log(level, "the agent's step size is left as it is: %s", reason)
 
 
 def sample_observations(window: EpisodeData, count: int, rng: np.random.Generator) -> NDArray[Any]:
