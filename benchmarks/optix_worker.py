@@ -13,6 +13,7 @@ from benchmarks.harness.quick_start import quick_start_model, some_observations
 from benchmarks.harness.serve import serve
 from benchmarks.harness.timing import cpu_seconds, seconds
 from benchmarks.optix_ppo import Throughput
+from benchmarks.optix_sac import SACThroughput
 from optix_core import (
     BaseAgent,
     CheckpointRegistry,
@@ -163,7 +164,7 @@ def main() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     with tempfile.TemporaryDirectory() as directory:
         inference = Inference(Path(directory))
-        throughput = Throughput()
+        throughput, sac = Throughput(), SACThroughput()
         serve(
             {
                 "describe": describe,
@@ -178,6 +179,8 @@ def main() -> None:
                 "whole_run": whole_run,
                 "open_throughput": throughput.open,
                 "iterate_throughput": throughput.iterate,
+                "open_sac": sac.open,
+                "iterate_sac": sac.iterate,
             }
         )
 

@@ -16,6 +16,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from benchmarks.harness.greedy_evaluation import episode_returns
 from benchmarks.harness.serve import serve
 from benchmarks.harness.timing import seconds
+from benchmarks.peers.sb3_sac import SACThroughput
 
 ENVIRONMENT = "CartPole-v1"
 RL_ZOO_TOTAL_STEPS = 100_000
@@ -169,13 +170,15 @@ def describe() -> dict[str, Any]:
 def main() -> None:
     """Serve until the benchmark closes its end."""
     torch.set_num_threads(1)
-    throughput = Throughput()
+    throughput, sac = Throughput(), SACThroughput()
     serve(
         {
             "describe": describe,
             "train_rl_zoo": train_rl_zoo,
             "open_throughput": throughput.open,
             "iterate_throughput": throughput.iterate,
+            "open_sac": sac.open,
+            "iterate_sac": sac.iterate,
         }
     )
 
