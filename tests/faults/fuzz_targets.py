@@ -2,7 +2,8 @@
 
 Each target takes bytes, puts them where a file of a run directory is, and reads, then writes there
 once more. Only an `OptixError` may come out of the reading. Whatever is found to break a target is
-added to its seeds, which every test run tries.
+added to its seeds, which every test run tries. Whoever adds a file to the run directory adds a
+target here, with a well-formed seed: the tests and the fuzzers find it by its name.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -204,3 +206,7 @@ def quick() -> Generator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(TARGETS))
