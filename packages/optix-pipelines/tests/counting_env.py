@@ -116,5 +116,5 @@ def count_side_by_side(
 
 def counting_envs_of(env: SyncVectorEnv) -> list[CountingEnv]:
     """The sub-environments."""
-    subs: list[Any] = list(env.envs)
+    subs: list[Any] = [part.unwrapped for part in env.envs]
     return subs

@@ -29,10 +29,17 @@ class SharedDirectory:
         """Begin with nothing held."""
         self.pins: Counter[str] = Counter()
         """How often each snapshot is declared to be in use."""
+        self.saved_pins: frozenset[str] = frozenset()
+        """What was in use when the latest state of a run was saved, which refers to it."""
         self.staged: set[str] = set()
         """Temporary names that a save of this process is filling right now."""
         self._threads = threading.RLock()
         self._depth = 0
+
+    @property
+    def pinned(self) -> frozenset[str]:
+        """The snapshots in use."""
+        return frozenset(name for name, count in self.pins.items() if count > 0)
 
     @contextmanager
     def undisturbed(self) -> Generator[None]:

@@ -33,12 +33,7 @@ def seal(directory: int) -> tuple[StoredFile, ...]:
         ContractViolationError: if the agent wrote nothing, or what cannot be stored.
         OSError: if it cannot be read or synced.
     """
-    try:
-        files = tuple(_walk(directory, "", None))
-    except UnsafeFileError as error:
-        raise ContractViolationError(
-            f"save_weights made {error}; let it write files and folders alone"
-        ) from error
+    files = seal_all(directory)
     if not any(file.size >= 0 for file in files):
         raise ContractViolationError(
             "save_weights wrote no file; let it write to the path that it is given"
@@ -48,8 +43,31 @@ def seal(directory: int) -> tuple[StoredFile, ...]:
     return files
 
 
-def verify(directory: int, expected: tuple[StoredFile, ...], where: str) -> None:
-    """Compare the files of a snapshot with what its record says.
+def seal_all(directory: int) -> tuple[StoredFile, ...]:
+    """Checksum and sync all that is in a staged folder, be it nothing, and close it to others.
+
+    Raises:
+        ContractViolationError: if an agent made what cannot be stored.
+        OSError: if something cannot be read or synced.
+    """
+    try:
+        return tuple(_walk(directory, "", None))
+    except UnsafeFileError as error:
+        raise ContractViolationError(
+            f"save_weights made {error}; let it write files and folders alone"
+        ) from error
+
+
+def verify(
+    directory: int, expected: tuple[StoredFile, ...], where: str, *, record_name: str = RECORD_NAME
+) -> None:
+    """Compare the files of a snapshot, or of a state, with what its record says.
+
+    Args:
+        directory: the open folder.
+        expected: what the record says.
+        where: what to call the folder in an error.
+        record_name: the file that holds the record.
 
     Raises:
         CheckpointCorruptError: if any is missing, changed, added, or no plain file.
@@ -60,7 +78,7 @@ def verify(directory: int, expected: tuple[StoredFile, ...], where: str) -> None
         found = {file.name: file for file in _walk(directory, "", wanted)}
     except UnsafeFileError as error:
         raise CheckpointCorruptError(f"{where} holds {error}; it is damaged") from error
-    found.pop(RECORD_NAME, None)
+    found.pop(record_name, None)
     if found == wanted:
         return
     names = sorted(

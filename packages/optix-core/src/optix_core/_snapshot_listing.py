@@ -74,6 +74,12 @@ def sequence_of(name: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def highest_sequence(root: int) -> int:
+    """Return the highest number in a name, of whatever kind that entry is; 0 without any."""
+    with os.scandir(root) as entries:
+        return max((sequence_of(entry.name) or 0 for entry in entries), default=0)
+
+
 def read_listing(root: int) -> Listing:
     """Read all records of an open directory.
 

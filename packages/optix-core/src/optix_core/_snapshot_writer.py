@@ -60,7 +60,7 @@ class SnapshotWriter:
         """
         reserved = read_last_sequence(self.root)
         self._remove_leftovers()
-        staged = _new_temporary()
+        staged = new_temporary()
         self.shared.staged.add(staged)
         try:
             files = self._stage(staged, write_weights)
@@ -85,7 +85,7 @@ class SnapshotWriter:
             return seal(folder)
 
     def _commit(self, staged: str, record: SnapshotRecord, before: Listing) -> None:
-        name, index = snapshot_name(record.sequence), _new_temporary()
+        name, index = snapshot_name(record.sequence), new_temporary()
         after = replace(
             before, records={**before.records, name: record}, last_sequence=record.sequence
         )
@@ -115,7 +115,7 @@ class SnapshotWriter:
         trusted: list[Candidate] = [
             candidate for name, candidate in by_name.items() if name not in self.distrusted
         ]
-        pinned = [name for name, count in self.shared.pins.items() if count > 0]
+        pinned = [*self.shared.pinned, *self.shared.saved_pins]
         kept = plan_retention(
             trusted,
             max_snapshots=self.max_snapshots,
@@ -131,7 +131,7 @@ class SnapshotWriter:
             return
         for name in listing.records.keys() - kept:
             try:
-                doomed = _new_temporary()
+                doomed = new_temporary()
                 os.rename(name, doomed, src_dir_fd=self.root, dst_dir_fd=self.root)
                 remove_tree(self.root, doomed)
             except OSError as error:
@@ -147,5 +147,6 @@ class SnapshotWriter:
                     logger.warning("could not remove the leftover %s: %s", name, error)
 
 
-def _new_temporary() -> str:
+def new_temporary() -> str:
+    """Return a name for what is being written or removed; a leftover of that form is removed."""
     return f".tmp-{secrets.token_hex(8)}"

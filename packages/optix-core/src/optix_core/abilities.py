@@ -127,6 +127,41 @@ class HasState(Protocol):
 
 
 @runtime_checkable
+class HasFiles(Protocol):
+    """Has more to resume from than a `state_dict` should hold: the weights of agents, say."""
+
+    def save_files(self, folder: str) -> None:
+        """Write it into an empty folder."""
+        ...
+
+    def load_files(self, folder: str) -> None:
+        """Read what `save_files` wrote, after `load_state_dict`."""
+        ...
+
+
+@runtime_checkable
+class NamesLosses(Protocol):
+    """Tells after `load_state_dict` what it could not put back."""
+
+    @property
+    def losses(self) -> Sequence[str]:
+        """One sentence for each thing that begins anew; empty where all is as it was."""
+        ...
+
+
+@runtime_checkable
+class GivesLearner(Protocol):
+    """A callback that made the learner of the round in progress, and makes it again at a resume."""
+
+    def resumed_learner(self) -> Any:
+        """Return the agent that was the learner, built anew; None where it was another's.
+
+        Its weights, hyperparameters and state are put back by the loop.
+        """
+        ...
+
+
+@runtime_checkable
 class DeclaresHyperparams(Protocol):
     """Says which hyperparameters may be tuned, and within what."""
 

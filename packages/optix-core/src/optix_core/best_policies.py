@@ -1,8 +1,8 @@
 """The best policy of the run and of the round in progress, saved and kept from being pruned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from optix_core.base_agent import BaseAgent
 from optix_core.checkpoint_registry import CheckpointRegistry
@@ -87,11 +87,43 @@ class BestPolicies:
         self._unpin(self._of_round)
         self._of_round = self._contender = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return both snapshots by their ids, and what they and the contender are held to score."""
+        return {
+            "of_run": _state(self._of_run),
+            "of_round": _state(self._of_round),
+            "contender": None if self._contender is None else self._contender.state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the snapshots of these ids for the bests, and keep them from being pruned.
+
+        Raises:
+            CheckpointNotFoundError: if one of them is not there.
+        """
+        contender = state["contender"]
+        self._of_run = self._kept(state["of_run"])
+        self._of_round = self._kept(state["of_round"])
+        self._contender = None if contender is None else Standing.from_state(contender)
+
     def release(self) -> None:
         """Let the registry prune again as it likes; the run is over."""
         self._unpin(self._of_round)
         self._unpin(self._of_run)
 
+    def _kept(self, state: Mapping[str, Any] | None) -> _Kept | None:
+        if state is None:
+            return None
+        snapshot_id = state["snapshot_id"]
+        self._registry.pin(snapshot_id)
+        return _Kept(self._registry.find(snapshot_id), Standing.from_state(state["standing"]))
+
     def _unpin(self, kept: _Kept | None) -> None:
         if kept is not None:
             self._registry.unpin(kept.snapshot.snapshot_id)
+
+
+def _state(kept: _Kept | None) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    return {"snapshot_id": kept.snapshot.snapshot_id, "standing": kept.standing.state()}

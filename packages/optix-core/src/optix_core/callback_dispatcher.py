@@ -1,11 +1,14 @@
 """Calls the hooks of callbacks, and keeps their exceptions from ending a run."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from optix_core.abilities import GivesLearner, HasFiles, HasState, supports
+from optix_core.base_agent import BaseAgent
 from optix_core.decisions import CallbackDecision, NextRound, Stop
-from optix_core.errors import ContractViolationError, OptixError
+from optix_core.errors import ConfigurationError, ContractViolationError, OptixError
 from optix_core.loop_callback import LoopCallback, LoopHandle
 
 logger = logging.getLogger(__name__)
@@ -65,6 +68,45 @@ class CallbackDispatcher:
             logger.warning("%d next rounds were offered; the first is taken", len(offers))
         return next(iter([*stops, *offers]), None)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return how often each callback raised, and its state where it has one."""
+        return {"seats": [seat.state_dict() for seat in self._seats]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned.
+
+        Raises:
+            ConfigurationError: if these are not the callbacks of then.
+        """
+        was = [seat["callback"] for seat in state["seats"]]
+        now = [seat.name for seat in self._seats]
+        if was != now:
+            raise ConfigurationError(
+                f"the run had the callbacks {was}, now {now} are given; give the same in the same "
+                "order to resume it"
+            )
+        for seat, of_seat in zip(self._seats, state["seats"], strict=True):
+            seat.load_state_dict(of_seat)
+
+    def save_files(self, folder: Path) -> None:
+        """Let each callback that has files write them into a folder of its own."""
+        for number, seat in enumerate(self._seats):
+            if supports(seat.callback, HasFiles):
+                (folder / str(number)).mkdir()
+                seat.callback.save_files(str(folder / str(number)))
+
+    def load_files(self, folder: Path) -> None:
+        """Let each callback read what it wrote."""
+        for number, seat in enumerate(self._seats):
+            if supports(seat.callback, HasFiles):
+                seat.callback.load_files(str(folder / str(number)))
+
+    def resumed_learner(self) -> BaseAgent | None:
+        """Return the learner that a callback made anew; None where none did."""
+        givers = [seat.callback for seat in self._seats if supports(seat.callback, GivesLearner)]
+        learners: list[BaseAgent | None] = [giver.resumed_learner() for giver in givers]
+        return next((learner for learner in learners if learner is not None), None)
+
 
 class _Seat:
     def __init__(self, callback: LoopCallback) -> None:
@@ -72,6 +114,20 @@ class _Seat:
         self.name = type(callback).__name__
         self.failures = 0
         self._in_a_row = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        state = self.callback.state_dict() if supports(self.callback, HasState) else None
+        return {
+            "callback": self.name,
+            "failures": self.failures,
+            "in_a_row": self._in_a_row,
+            "state": state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.failures, self._in_a_row = state["failures"], state["in_a_row"]
+        if supports(self.callback, HasState):
+            self.callback.load_state_dict(state["state"])
 
     def call(self, hook: Callable[..., Any], *arguments: Any) -> Any:
         if self._in_a_row >= MAX_FAILURES_IN_A_ROW:

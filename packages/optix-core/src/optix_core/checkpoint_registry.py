@@ -20,6 +20,7 @@ from optix_core._snapshot_listing import (
     verify_snapshot,
 )
 from optix_core._snapshot_record import SnapshotRecord, new_record
+from optix_core._snapshot_rewind import last_sequence, rewind
 from optix_core._snapshot_writer import SnapshotWriter
 from optix_core._stored_values import is_same
 from optix_core.base_agent import BaseAgent
@@ -106,6 +107,18 @@ class CheckpointRegistry:
             records = self._list(root).records if root is not None else {}
         return [self._as_snapshot(name, record) for name, record in records.items()]
 
+    def find(self, snapshot_id: str) -> PolicySnapshot:
+        """Return the snapshot of an id.
+
+        Raises:
+            CheckpointNotFoundError: if there is no such snapshot.
+            CheckpointCorruptError: if its record is damaged.
+        """
+        with self._reading() as root:
+            if root is None or sequence_of(snapshot_id) is None:
+                raise CheckpointNotFoundError(f"there is no {snapshot_id!r} in {self._root}")
+            return self._as_snapshot(snapshot_id, read_record(root, snapshot_id))
+
     def save(
         self,
         agent: BaseAgent,
@@ -191,6 +204,39 @@ class CheckpointRegistry:
                 continue  # another process replaced it just now
             return best
         raise CheckpointError(f"snapshots in {self._root} vanish while they are read; try again")
+
+    @property
+    def last_sequence(self) -> int:
+        """The highest sequence number ever given here; 0 where nothing was saved."""
+        with self._reading() as root:
+            return 0 if root is None else last_sequence(root)
+
+    def rewind(self, sequence: int) -> list[str]:
+        """Take back what the run `run_id` saved behind a sequence number, to save it again.
+
+        Returns:
+            The ids of what was removed.
+
+        Raises:
+            CheckpointLockedError: if another writer held the directory for 30 s.
+            OSError: if something cannot be removed.
+        """
+        with self._reading() as root:
+            if root is None:
+                return []
+            with self._share(root).writing(root, _LOCK_TIMEOUT_S):
+                return rewind(root, run_id=self.run_id, sequence=sequence)
+
+    def hold_pinned(self) -> None:
+        """Keep what is pinned now from being pruned until this is called again, unpinned or not.
+
+        For a state that was just saved and refers to it.
+        """
+        with self._reading() as root:
+            if root is not None:
+                shared = self._share(root)
+                with shared.undisturbed():
+                    shared.saved_pins = shared.pinned
 
     def pin(self, snapshot_id: str) -> None:
         """Keep a snapshot from being pruned by this process, until it is unpinned as often.

@@ -56,6 +56,12 @@ class StopReason(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+RESUMABLE = frozenset(
+    {StopReason.MAX_WINDOWS, StopReason.STOPPED, StopReason.FAILED, StopReason.INTERRUPTED}
+)
+"""Endings from which a run may be resumed; `MAX_WINDOWS` with a higher limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class NextRound:
     """Go on with this agent as the learner of a new round."""

@@ -2,8 +2,8 @@
 
 import operator
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,6 +64,25 @@ class EnvironmentPipeline(BasePipeline):
         self._seated()
         return iter(self._next_window, None)
 
+    @property
+    def losses(self) -> Sequence[str]:
+        """What `load_state_dict` could not put back."""
+        return self._collector.losses
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which window comes next and where the episode in progress stands."""
+        return {"window_id": self._window_id, "collector": self._collector_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned, as far as the environment can be; see `losses`."""
+        self._window_id = state["window_id"]
+        if state["collector"] is not None:
+            self._collector.load_state_dict(state["collector"])
+
+    def _collector_state(self) -> dict[str, Any] | None:
+        """The state of the collector; None where each window begins with a reset of its own."""
+        return self._collector.state_dict()
+
     def teardown(self) -> None:
         if self._is_open:
             self._is_open = False
@@ -109,6 +128,18 @@ class WindowPipeline(EnvironmentPipeline):
         """
         self._validation_seeds = draw_seeds(checked_seed(seed), N_VALIDATION_SEEDS)
         self._n_validated = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which window comes next and where the episode in progress stands."""
+        return {**super().state_dict(), "n_validated": self._n_validated}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned, as far as the environment can be; see `losses`."""
+        super().load_state_dict(state)
+        self._n_validated = state["n_validated"]
+
+    def _collector_state(self) -> dict[str, Any] | None:
+        return None if self._validation_seeds is not None else super()._collector_state()
 
     def _play(self, players: Players, window_id: int) -> EpisodeData:
         seeds, size = self._validation_seeds, self._window_size

@@ -74,6 +74,13 @@ class Journal:
             os.ftruncate(handle, size)
             raise
 
+    @property
+    def size(self) -> int:
+        """Bytes so far; 0 where there is no file."""
+        if self._handle is not None:
+            return os.fstat(self._handle).st_size
+        return self._path.stat().st_size if self._path.exists() else 0
+
     def sync(self) -> None:
         """Make what was appended so far survive a power cut."""
         if self._handle is None:
@@ -84,6 +91,22 @@ class Journal:
             with open_directory(self._path.parent) as parent:
                 os.fsync(parent)
             self._is_entry_synced = True
+
+    def cut_back(self, size: int) -> None:
+        """Drop the events behind the first `size` bytes, durably; does nothing where none are.
+
+        Raises:
+            CheckpointCorruptError: if the journal is shorter: events that were synced are gone.
+            OSError: if it cannot be written.
+        """
+        if self.size < size:
+            raise CheckpointCorruptError(
+                f"{self._path} has {self.size} bytes where {size} were synced; it is damaged"
+            )
+        if self.size > size:
+            handle = self._open()
+            os.ftruncate(handle, size)
+            os.fsync(handle)
 
     def close(self) -> None:
         """Close the file until the next event; safe to call twice."""

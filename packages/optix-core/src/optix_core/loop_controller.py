@@ -11,6 +11,7 @@ from optix_core.base_agent import BaseAgent
 from optix_core.best_policies import BestPolicies
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.decisions import (
+    RESUMABLE,
     Decision,
     Degrade,
     EnterCooling,
@@ -34,8 +35,11 @@ from optix_core.promotion import Trial
 from optix_core.round_book import RoundBook
 from optix_core.run_recorder import RunProgress, RunRecorder, WindowOutcome
 from optix_core.run_report import RunReport
+from optix_core.run_state import RunState
 from optix_core.stage import Stage
 from optix_core.standing import Standing
+from optix_core.state_keeper import StateKeeper
+from optix_core.state_store import SavedState
 from optix_core.tuning_seat import read_hyperparams
 
 logger = logging.getLogger(__name__)
@@ -67,6 +71,14 @@ class LoopController:
             recorder=self._recorder,
             play=self._stage.next_window,
             on_adopt=self._forget_policy,
+        )
+        self._keeper = StateKeeper(parts.directory, parts.registry)
+        self._run_state = RunState(
+            parts,
+            stage=self._stage,
+            learning=self._learning,
+            book=self._book,
+            recorder=self._recorder,
         )
 
     @property
@@ -149,10 +161,10 @@ class LoopController:
             Exception: what agent, environment or evaluator raised, as it was raised, with a note
                 that names window and step. The report is written to the journal before.
         """
-        self.registry.run_id = self._recorder.begin(self._parts.asked)
+        saved = self._take_directory()
         failure: BaseException | None = None
         try:
-            self._open()
+            self._open(saved)
             self._collect()
             self._hand_back_best()
         except BaseException as error:
@@ -166,23 +178,51 @@ class LoopController:
             report = self._close(failure)
         return report
 
-    def _open(self) -> None:
+    def _take_directory(self) -> SavedState | None:
+        """Begin a run in the directory, or take up its latest one; returns the state of that."""
+        recorder, asked, saved = self._recorder, self._parts.asked, None
+        self.registry.run_id = recorder.take_up() if self._parts.resume else recorder.begin(asked)
+        try:
+            if self._parts.resume:
+                saved = self._keeper.take_up()
+            else:
+                self._keeper.save_beginning()
+            if saved is None:
+                recorder.start(asked)
+        except BaseException:
+            self._parts.directory.end_run()
+            raise
+        return saved
+
+    def _open(self, saved: SavedState | None) -> None:
         self._stage.open(self.learner)
         self._parts.callbacks.bind(self)
         self._parts.callbacks.notify("on_loop_start")
+        losses = [] if saved is None else self._keeper.put_back(saved, self._run_state)
+        for loss in losses:
+            logger.warning("resumed from window %d, but %s", self._progress.window_id, loss)
+        if losses:
+            self.record("not_restored", losses=losses)
 
     def _collect(self) -> None:
-        while self._ending is None:
+        while self._may_go_on():
             window = self._stage.next_window()
             if window is None:
                 self._ending = Stop(StopReason.STOPPED, "the pipeline ended")
-                return
+                break
             self._iterate(window)
             self._progress.window_id += 1
-            collected = self._progress.windows
-            if self._ending is None and collected == self._parts.max_windows:
-                detail = f"all {collected} windows were collected"
-                self._ending = Stop(StopReason.MAX_WINDOWS, detail)
+            if self._ending is None:
+                self._keeper.save_if_cheap(self._run_state)
+        if self._progress.window_id and self._ending and self._ending.reason in RESUMABLE:
+            self._keeper.save(self._run_state)
+
+    def _may_go_on(self) -> bool:
+        collected = self._progress.windows
+        if self._ending is None and collected == self._parts.max_windows:
+            detail = f"all {collected} windows were collected"
+            self._ending = Stop(StopReason.MAX_WINDOWS, detail)
+        return self._ending is None
 
     def _iterate(self, window: EpisodeData) -> None:
         parts, window_id = self._parts, self._progress.window_id

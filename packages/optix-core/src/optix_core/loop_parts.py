@@ -36,4 +36,5 @@ class LoopParts:
     promotion: Promotion
     max_windows: int | None
     asked: Mapping[str, Mapping[str, Any]]
+    resume: bool = False
     clock: Callable[[], float] = time.time

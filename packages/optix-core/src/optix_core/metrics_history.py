@@ -1,7 +1,7 @@
 """The evaluations of a run, in bounded memory."""
 
-from collections.abc import Sequence
-from typing import overload
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 from optix_core.eval_metrics import EvalMetrics
 
@@ -29,6 +29,15 @@ class MetricsHistory(Sequence[EvalMetrics]):
         if len(self._evaluations) > CAPACITY:
             self._evaluations = self._evaluations[::2]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the evaluations that are kept and how many there were."""
+        return {"count": self._count, "kept": [metrics_state(kept) for kept in self._evaluations]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        self._evaluations = [metrics_from_state(kept) for kept in state["kept"]]
+        self._count = state["count"]
+
     def __len__(self) -> int:
         """Return how many are kept."""
         return len(self._evaluations)
@@ -40,3 +49,14 @@ class MetricsHistory(Sequence[EvalMetrics]):
     def __getitem__(self, index: int | slice) -> EvalMetrics | list[EvalMetrics]:
         """Return a kept evaluation, or a list of them."""
         return self._evaluations[index]
+
+
+def metrics_state(metrics: EvalMetrics) -> list[Any]:
+    """Return an evaluation as JSON scalars."""
+    return [metrics.primary_score, metrics.metrics, metrics.episode_id]
+
+
+def metrics_from_state(state: Sequence[Any]) -> EvalMetrics:
+    """Make the evaluation that `metrics_state` took apart."""
+    score, metrics, episode_id = state
+    return EvalMetrics(score, metrics, episode_id)

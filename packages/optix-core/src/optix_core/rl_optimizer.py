@@ -1,5 +1,6 @@
 """The face of the loop: an agent and a pipeline in, a trained agent and a report out."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +23,7 @@ from optix_core.loop_parts import LoopParts
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.promotion import Promotion
+from optix_core.resumption import check_same_run, read_latest, report_of_finished, seed_of
 from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport
 from optix_core.seeds import SeedPlan
@@ -30,6 +32,8 @@ from optix_core.step_size import find_step_size
 from optix_core.step_size_controller import StepSizeController
 from optix_core.tuning_seat import TuningSeat
 from optix_core.window_judge import WindowJudge
+
+logger = logging.getLogger(__name__)
 
 
 @final
@@ -66,6 +70,8 @@ class RLOptimizer:
         confirm: ask for evidence before a policy becomes the best, before a rollback, and at the
             end for the final choice, where scores carry any (`docs/rules.md`). False: by the score
             alone, as without evidence.
+        resume: go on with the latest run in `checkpoint_dir` where it was interrupted, killed,
+            failed, stopped or ended by `max_episodes`; see `run`. Begins one where there is none.
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -98,6 +104,7 @@ class RLOptimizer:
         autotune: bool = True,
         step_param: str | None = None,
         confirm: bool = True,
+        resume: bool = False,
     ) -> None:
         _expect("agent", agent, BaseAgent)
         _expect("pipeline", pipeline, BasePipeline)
@@ -143,7 +150,11 @@ class RLOptimizer:
         )
         self._callbacks = tuple(callbacks)
         CallbackDispatcher(self._callbacks)
-        self._seeds = SeedPlan.from_optional(seed)
+        self._resume = resume
+        earlier = read_latest(self._directory) if resume else None
+        self._seeds = SeedPlan.from_optional(
+            seed_of(earlier) if earlier is not None and seed is None else seed
+        )
         self._annotations: dict[str, Mapping[str, Any]] = {}
         self._registry = self._directory.registry(max_snapshots)
         self._loop: LoopController | None = None
@@ -170,38 +181,68 @@ class RLOptimizer:
     def run(self) -> RunReport:
         """Train until the run ends by itself, is stopped, or fails.
 
-        A second call begins a new run in the same directory, with the agent as it is then.
+        A second call begins a new run in the same directory, with the agent as it is then; with
+        `resume` it goes on with the latest one.
+
+        A resumed run needs parts made as they were made for it. It comes to what it would have
+        come to without the interruption, bit for bit, where agent, pipelines, tuner and callbacks
+        can be put back (`HasState`); what begins anew is logged and written into the journal. A
+        run that has ended by itself stays as it is: its report is returned, with its best policy
+        in the agent.
 
         Raises:
             CheckpointLockedError: if another process is running in this directory.
+            ConfigurationError: if the run to resume has another seed, agent, pipeline, evaluator,
+                optimizer or other callbacks.
+            CheckpointError: if the state to resume from cannot be read.
             Exception: what agent, environment or evaluator raised, as it was raised.
         """
+        asked = self._asked()
+        earlier = read_latest(self._directory) if self._resume else None
+        if earlier is not None:
+            check_same_run(earlier, asked)
+            report = report_of_finished(self._directory, self._max_windows)
+            if report is not None:
+                return self._hand_back(report)
+        self._loop = LoopController(self._parts(asked, resume=earlier is not None))
+        return self._loop.run()
+
+    def _hand_back(self, report: RunReport) -> RunReport:
+        logger.warning(
+            "run %d in %s has ended (%s); there is nothing to resume",
+            report.run_id,
+            self._directory.path,
+            report.stop_reason.value,
+        )
+        if report.best_snapshot_id is not None:
+            self._registry.load(self._registry.find(report.best_snapshot_id), self._agent)
+        return report
+
+    def _parts(self, asked: Mapping[str, Mapping[str, Any]], *, resume: bool) -> LoopParts:
         drought_limit = max(5, self._settings.dormant_threshold)
         judge = WindowJudge(self._evaluator, self._val_pipeline, drought_limit)
-        self._loop = LoopController(
-            LoopParts(
-                agent=self._agent,
-                pipeline=self._pipeline,
-                val_pipeline=self._val_pipeline,
-                judge=judge,
-                tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
-                steering=self._steering(),
-                callbacks=CallbackDispatcher(self._callbacks),
-                directory=self._directory,
-                registry=self._registry,
-                seeds=self._seeds,
-                scheduler_settings=self._settings,
-                promotion=Promotion(
-                    judge,
-                    seed=self._seeds.integer("promotion"),
-                    margin=self._improvement_margin,
-                    confirm=self._confirm,
-                ),
-                max_windows=self._max_windows,
-                asked=self._asked(),
-            )
+        return LoopParts(
+            agent=self._agent,
+            pipeline=self._pipeline,
+            val_pipeline=self._val_pipeline,
+            judge=judge,
+            tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
+            steering=self._steering(),
+            callbacks=CallbackDispatcher(self._callbacks),
+            directory=self._directory,
+            registry=self._registry,
+            seeds=self._seeds,
+            scheduler_settings=self._settings,
+            promotion=Promotion(
+                judge,
+                seed=self._seeds.integer("promotion"),
+                margin=self._improvement_margin,
+                confirm=self._confirm,
+            ),
+            max_windows=self._max_windows,
+            asked=asked,
+            resume=resume,
         )
-        return self._loop.run()
 
     def _steering(self) -> SteeringSeat:
         if not self._autotune:

@@ -1,9 +1,11 @@
 """Where a run stands: its scheduler, its evaluations, its best policies."""
 
-from typing import final
+from collections.abc import Mapping
+from typing import Any, final
 
 from optix_core.backoff_scheduler import (
     Evaluation,
+    SchedulerState,
     decide,
     enter_watchdog,
     is_due,
@@ -14,7 +16,7 @@ from optix_core.best_policies import BestPolicies
 from optix_core.decisions import Decision, Stop
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.loop_state import LoopState
-from optix_core.metrics_history import MetricsHistory
+from optix_core.metrics_history import MetricsHistory, metrics_from_state, metrics_state
 from optix_core.promotion import Trial
 from optix_core.scheduler_settings import SchedulerSettings
 from optix_core.verdict import judge_convergence
@@ -91,3 +93,23 @@ class RoundBook:
         """Say what a run that has become DORMANT amounts to."""
         n_idle = self.scheduler.n_without_improvement
         return judge_convergence(self._first, self.bests.of_run, self.history.total, n_idle)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the run stands."""
+        return {
+            "scheduler": self.scheduler.to_dict(),
+            "history": self.history.state_dict(),
+            "first": [metrics_state(metrics) for metrics in self._first],
+            "bests": self.bests.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned.
+
+        Raises:
+            CheckpointError: if it is something else, or a best policy is not there.
+        """
+        self.scheduler = SchedulerState.from_dict(state["scheduler"])
+        self.history.load_state_dict(state["history"])
+        self._first = [metrics_from_state(kept) for kept in state["first"]]
+        self.bests.load_state_dict(state["bests"])

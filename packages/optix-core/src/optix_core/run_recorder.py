@@ -64,6 +64,26 @@ class RunRecorder:
         self._best: Mapping[str, Any] = best_fields(None)
         self.run_id = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the run has come, and the hyperparameters that were written last."""
+        return {
+            "window_id": self.progress.window_id,
+            "steps": self.progress.steps,
+            "branch_windows": self.progress.branch_windows,
+            "rounds": self.progress.rounds,
+            "hyperparams": self._hyperparams,
+            "time_s": self.time_s,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned; the time in between does not count."""
+        self.progress.window_id = state["window_id"]
+        self.progress.steps = state["steps"]
+        self.progress.branch_windows = state["branch_windows"]
+        self.progress.rounds = state["rounds"]
+        self._hyperparams = state["hyperparams"]
+        self._started_at = self._clock() - state["time_s"]
+
     @property
     def time_s(self) -> float:
         """Seconds since the run began."""
@@ -75,10 +95,23 @@ class RunRecorder:
         Raises:
             CheckpointLockedError: if another process is running in this directory.
         """
-        self._started_at = self._clock()
         self.run_id = self._directory.begin_run(asked)
-        self.event("run_started", asked=asked, time_started=self._started_at)
         return self.run_id
+
+    def take_up(self) -> int:
+        """Take the directory to go on with its latest run; returns the run's number.
+
+        Raises:
+            CheckpointLockedError: if another process is running in this directory.
+            CheckpointNotFoundError: if there is no run.
+        """
+        self.run_id = self._directory.resume_run()
+        return self.run_id
+
+    def start(self, asked: Mapping[str, Mapping[str, Any]]) -> None:
+        """Append the first event."""
+        self._started_at = self._clock()
+        self.event("run_started", asked=asked, time_started=self._started_at)
 
     def event(self, name: str, **fields: Any) -> None:
         """Append an event at the window in progress."""

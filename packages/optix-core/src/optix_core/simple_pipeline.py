@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import final
 
 from optix_core.base_agent import BaseAgent
+from optix_core.environment import Environment
 from optix_core.environment_pipeline import WindowPipeline
-from optix_core.scalar_collector import Environment, ScalarCollector
+from optix_core.scalar_collector import ScalarCollector
 
 
 @final

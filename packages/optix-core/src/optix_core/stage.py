@@ -1,9 +1,16 @@
 """The pipelines of a run, and the agent that plays them."""
 
-from collections.abc import Callable, Iterator
-from typing import final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, final
 
-from optix_core.abilities import Seedable, Stoppable, ValidatesOnSeeds, supports
+from optix_core.abilities import (
+    HasState,
+    NamesLosses,
+    Seedable,
+    Stoppable,
+    ValidatesOnSeeds,
+    supports,
+)
 from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
@@ -65,3 +72,21 @@ class Stage:
             pipeline.set_agent(agent)
         if supports(self._pipeline, Seedable):
             self._pipeline.seed(self._seeds.integers("training", n_rounds)[-1])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of each pipeline; None for one that has none."""
+        states = [p.state_dict() if supports(p, HasState) else None for p in self.pipelines]
+        return {"pipelines": states}
+
+    def put_back(self, state: Mapping[str, Any]) -> list[str]:
+        """Put back what `state_dict` returned; returns what could not be restored."""
+        losses: list[str] = []
+        for pipeline, of_pipeline in zip(self.pipelines, state["pipelines"], strict=True):
+            if not supports(pipeline, HasState) or of_pipeline is None:
+                name = type(pipeline).__name__
+                losses.append(f"{name} has no state_dict: it begins anew where it began at first")
+                continue
+            pipeline.load_state_dict(of_pipeline)
+            if supports(pipeline, NamesLosses):
+                losses.extend(pipeline.losses)
+        return losses

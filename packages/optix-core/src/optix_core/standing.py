@@ -1,8 +1,9 @@
 """What a policy is held to score, and how two policies compare."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, Self, final
 
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.mean_comparison import (
@@ -12,6 +13,7 @@ from optix_core.mean_comparison import (
     paired_p,
     welch_p,
 )
+from optix_core.metrics_history import metrics_from_state, metrics_state
 
 
 @final
@@ -28,6 +30,15 @@ class Standing:
     def evidence(self) -> MeanEvidence | None:
         """Mean, error and number of episodes; None where the metrics hold none that is usable."""
         return MeanEvidence.of(self.metrics)
+
+    def state(self) -> dict[str, Any]:
+        """Return it in JSON scalars."""
+        return {"metrics": metrics_state(self.metrics), "returns": list(self.returns)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Make what `state` took apart."""
+        return cls(metrics_from_state(state["metrics"]), tuple(state["returns"]))
 
 
 def pairs(candidate: Standing, incumbent: Standing) -> bool:

@@ -1,15 +1,15 @@
 """Lets a tuner change the agent's hyperparameters, and holds the agent to what it was told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from optix_core.abilities import DeclaresHyperparams, supports
+from optix_core.abilities import DeclaresHyperparams, HasState, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.branching import Branches, BranchingTuner
-from optix_core.errors import ContractViolationError
+from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.optimizers import BackoffOptimizer
@@ -58,13 +58,38 @@ class TuningSeat:
         self._is_settled = True
         if self._tuner is None and not first.has_evidence:
             self._tuner = BackoffOptimizer()
-        if self._tuner is not None:
-            self._tuner.set_rng(self._rng)
-            if self.is_branching:
-                # What it held in an earlier run is not there any more.
-                self._tuner.on_restart()
-            if supports(agent, DeclaresHyperparams):
-                self._tuner.set_domains(agent.hyperparam_space())
+        if self._tuner is not None and self.is_branching:
+            # What it held in an earlier run is not there any more.
+            self._tuner.on_restart()
+        self._introduce(agent)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which tuner sits here, and its state where it has one."""
+        state = self._tuner.state_dict() if supports(self._tuner, HasState) else None
+        return {"tuner": self.name, "is_settled": self._is_settled, "state": state}
+
+    def put_back(self, agent: BaseAgent, state: Mapping[str, Any]) -> list[str]:
+        """Seat the tuner that `state_dict` told of, as it was; returns what could not be restored.
+
+        Raises:
+            ConfigurationError: if another tuner was given to this run.
+        """
+        if self._tuner is None and state["tuner"] == BackoffOptimizer.__name__:
+            self._tuner = BackoffOptimizer()
+        if self.name != state["tuner"]:
+            raise ConfigurationError(
+                f"the run was tuned by {state['tuner']}, now {self.name} is given; give the same "
+                "optimizer to resume it"
+            )
+        self._is_settled = state["is_settled"]
+        if self._tuner is None:
+            return []
+        if self._is_settled:
+            self._introduce(agent)
+        if not supports(self._tuner, HasState):
+            return [f"the tuner {self.name} has no state_dict: it begins anew"]
+        self._tuner.load_state_dict(state["state"])
+        return []
 
     def on_improvement(self, metrics: EvalMetrics) -> None:
         """Tell the tuner of an improvement."""
@@ -99,9 +124,18 @@ class TuningSeat:
 
     def let_go(self, branches: Branches) -> None:
         """Release what the tuner holds: the run is over."""
-        if supports(self._tuner, BranchingTuner):
-            for snapshot_id in self._tuner.held():
-                branches.release(snapshot_id)
+        for snapshot_id in self.held():
+            branches.release(snapshot_id)
+
+    def held(self) -> list[str]:
+        """Return the snapshots that the tuner holds, each as often as it does."""
+        return self._tuner.held() if supports(self._tuner, BranchingTuner) else []
+
+    def _introduce(self, agent: BaseAgent) -> None:
+        if self._tuner is not None:
+            self._tuner.set_rng(self._rng)
+            if supports(agent, DeclaresHyperparams):
+                self._tuner.set_domains(agent.hyperparam_space())
 
     def tune(
         self,

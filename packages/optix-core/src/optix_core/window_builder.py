@@ -33,6 +33,11 @@ class WindowBuilder:
     def __len__(self) -> int:
         return len(self.infos)
 
+    @property
+    def total_reward(self) -> float:
+        """Sum of the rewards so far."""
+        return float(np.array(self.rewards).sum())
+
     def end_episode(self, final_observation: Any, terminated: Any, truncated: Any) -> None:
         """Note that the row in progress ends an episode, in which way, and what came of it.
 

@@ -119,6 +119,20 @@ class WindowJudge:
         self._training.clear()
         self._validation.clear()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the evidence gathered since the last decision, and what validation cost."""
+        return {
+            "training": self._training.state_dict(),
+            "validation": self._validation.state_dict(),
+            "validation_steps": self.validation_steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        self._training.load_state_dict(state["training"])
+        self._validation.load_state_dict(state["validation"])
+        self.validation_steps = state["validation_steps"]
+
     def _play_validation(self, pipeline: BasePipeline) -> EpisodeData:
         if self._val_windows is None:
             self._val_windows = iter(pipeline.episodes())
@@ -173,6 +187,22 @@ class _Evidence:
             self._has_said_unit = True
             logger.info("%s windows are the unit: the score is a window's reward", self._source)
         return is_unit
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the episodes and the drought."""
+        return {
+            "returns": np.array(self._returns, dtype=np.float64),
+            "windows_without_end": self._windows_without_end,
+            "unit_is_window": self._unit_is_window,
+            "changed": self._changed,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        self._returns = state["returns"].tolist()
+        self._windows_without_end = state["windows_without_end"]
+        self._unit_is_window = state["unit_is_window"]
+        self._changed = state["changed"]
 
     def _use_windows(self) -> None:
         self._unit_is_window = self._changed = True

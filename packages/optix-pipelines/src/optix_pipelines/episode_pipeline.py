@@ -66,7 +66,7 @@ class EpisodePipeline(EnvironmentPipeline):
         clock: Callable[[], float] = time.time,
     ) -> None:
         collector = (
-            VectorCollector(env, clock, worker_timeout_s=worker_timeout_s)
+            VectorCollector(env, clock, worker_timeout_s=worker_timeout_s, is_resumable=False)
             if isinstance(env, VectorEnv)
             else ScalarCollector(env, clock)
         )
@@ -93,6 +93,9 @@ class EpisodePipeline(EnvironmentPipeline):
             raise ConfigurationError("seeds must hold at least one seed, got none")
         checked = [checked_seed(seed) for seed in seeds]
         return self._play_on(checked, self._seated(), self._window_id)
+
+    def _collector_state(self) -> None:
+        return None
 
     def _play(self, players: Players, window_id: int) -> EpisodeData:
         return self._play_on(self._seeds, players, window_id)

@@ -25,7 +25,8 @@ class VectorActions:
         self._observation_space: Any = spaces_of.observation_space
         self._action_space: Any = spaces_of.action_space
         self._single_action_space: Any = spaces_of.single_action_space
-        self._last: list[Any] | None = None
+        self.last: list[Any] | None = None
+        """The actions before, where the agent acts on one observation at a time."""
 
     def choose(self, player: Player, observations: Any, idle: BoolArray) -> Any:
         """Return actions in the form that the environment's `step` takes.
@@ -36,15 +37,15 @@ class VectorActions:
         """
         if player.act_batch is not None and is_plain_array(observations):
             return player.act_batch(observations)
-        act, last = player.act, self._last
+        act, last = player.act, self.last
         singles = enumerate(_singles(self._observation_space, observations))
         if last is None:
-            self._last = [act(observation) for _, observation in singles]
+            self.last = [act(observation) for _, observation in singles]
         else:
-            self._last = [
+            self.last = [
                 last[env] if idle[env] else act(observation) for env, observation in singles
             ]
-        return self._batch(self._last)
+        return self._batch(self.last)
 
     def rows_of_actions(self, actions: Any) -> NDArray[Any]:
         """Return actions as [N, ...], of objects where they cannot be stacked."""

@@ -1,6 +1,6 @@
 """Plays environments that step together and collects what happens."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast, final
 
@@ -8,12 +8,16 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from optix_core._state_tree import is_storable
 from optix_core.episode_data import BoolArray, EpisodeData
+from optix_core.episode_replay import RESEED_AFTER, SeededResets
 from optix_core.errors import PipelineError
+from optix_core.finite_check import NON_FINITE, check_for
 from optix_core.player import Player
 from optix_core.row_values import own
 from optix_pipelines.autoreset import autoreset_mode, with_final_observations
 from optix_pipelines.vector_actions import VectorActions
+from optix_pipelines.vector_restoring import restorer_of
 from optix_pipelines.vector_rows import VectorRows
 from optix_pipelines.worker_watch import WorkerWatch, checked_timeout
 
@@ -22,6 +26,9 @@ WORKER_TIMEOUT_S = 120.0
 
 _NOTHING: Any = object()
 """Stands for observations that are yet to come."""
+
+_MAX_RESETS = 3
+"""Resets in a row whose observations are not finite before that is an error."""
 
 
 @final
@@ -45,40 +52,60 @@ class VectorCollector:
         clock: Callable[[], float],
         *,
         worker_timeout_s: float | None = WORKER_TIMEOUT_S,
+        is_resumable: bool = True,
     ) -> None:
+        """Play these environments.
+
+        Args:
+            env: the environments.
+            clock: what stamps windows.
+            is_resumable: whether episodes in progress are to be put back at a resume, for which
+                the parts of a `SyncVectorEnv` are wrapped.
+            worker_timeout_s: how long workers may take; None for ever.
+        """
         self._env = env
         self._watch = _watch(env, checked_timeout(worker_timeout_s))
         self._clock = clock
         self._mode = autoreset_mode(env)
         self._actions = VectorActions(env)
-        self._seed: int | None = None
+        self._resets = SeededResets()
+        self._restorer = restorer_of(env) if is_resumable else None
+        self._is_finite: Callable[[Any], bool] | None = None
+        self.losses: list[str] = []
+        """What the last `load_state_dict` could not put back."""
         self.restart()
 
     def restart(self, seed: int | None = None) -> None:
         """Drop the episodes in progress; the next row follows a reset on this seed."""
-        num_envs = self._env.num_envs
-        self._seed = seed
-        self._observations: Any = _NOTHING
-        self._rows: NDArray[Any] = np.empty(0)
-        self._ended = np.zeros(num_envs, dtype=np.bool_)
-        self._returns = np.zeros(num_envs)
+        self._resets.restart(seed)
+        self._drop_episodes()
 
     def collect(self, player: Player, n_steps: int, *, window_id: int) -> EpisodeData:
         """Collect n_steps rows of each environment.
 
         With NEXT_STEP autoreset the row after an episode's end is spent on the reset: not valid.
+        Where an observation is not finite all episodes are cut off there, and all environments
+        reset; `metadata["non_finite"]` counts these.
         """
         rows = VectorRows(self._env.num_envs)
         skips_rows = self._mode is AutoresetMode.NEXT_STEP
+        n_bad = 0
         with self._dropping_on_error(rows, window_id):
             while len(rows) < n_steps:
                 idle = self._ended if skips_rows else np.zeros_like(self._ended)
                 self._step(player, rows, idle)
+                if not self._is_presentable():
+                    self._begin_anew(rows)
+                    n_bad += 1
+            if not np.isfinite(rows.rewards.stack()).all():
+                # The returns of the episodes in progress are lost, so others begin.
+                self._begin_anew(rows)
             window = rows.build(
                 window_id=window_id,
                 timestamp=self._clock(),
                 has_invalid_rows=skips_rows,
                 returns_before=self._returns,
+                metadata={NON_FINITE: n_bad} if n_bad else None,
             )
             self._returns = window.returns_after
         return window
@@ -95,14 +122,16 @@ class VectorCollector:
         """
         num_envs = self._env.num_envs
         rows = VectorRows(num_envs)
-        cut_off = 0
+        cut_off = n_bad = 0
         with self._dropping_on_error(rows, window_id):
             for batch, start in enumerate(range(0, len(seeds), num_envs)):
                 self.restart(seeds[batch])
                 playing = np.arange(num_envs) < len(seeds) - start
                 for _ in range(max_steps):
                     playing = playing & ~self._step(player, rows, ~playing)
-                    if not playing.any():
+                    is_bad = playing.any() and not self._is_presentable()
+                    n_bad += is_bad
+                    if is_bad or not playing.any():
                         break
                 rows.cut_off(playing)
                 cut_off += int(np.count_nonzero(playing))
@@ -111,8 +140,61 @@ class VectorCollector:
                 window_id=window_id,
                 timestamp=self._clock(),
                 has_invalid_rows=True,
-                metadata={"episodes_cut_off": cut_off},
+                metadata={"episodes_cut_off": cut_off} | ({NON_FINITE: n_bad} if n_bad else {}),
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the episodes in progress stand, as far as that can be told."""
+        is_playing = self._observations is not _NOTHING
+        seen = {"observations": self._observations, "last_actions": self._actions.last}
+        can_tell = is_playing and self._restorer is not None and is_storable(seen)
+        return {
+            "resets": self._resets.state_dict(),
+            "is_playing": is_playing,
+            "env": self._restorer.state_dict() if self._restorer and can_tell else None,
+            "seen": seen if can_tell else None,
+            "ended": self._ended,
+            "returns": self._returns,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put the episodes in progress back; where that fails all begin anew, see `losses`."""
+        self._resets.load_state_dict(state["resets"])
+        self._drop_episodes()
+        self.losses = []
+        loss = self._put_back(state) if state["is_playing"] else ""
+        if loss:
+            self.losses.append(f"{type(self._env).__name__} begins new episodes: {loss}")
+
+    def _put_back(self, state: Mapping[str, Any]) -> str:
+        if self._restorer is None or state["env"] is None:
+            return "it has no state_dict"
+        loss = self._restorer.load_state_dict(state["env"])
+        if loss:
+            return loss
+        self._observations = state["seen"]["observations"]
+        self._actions.last = state["seen"]["last_actions"]
+        self._rows = self._actions.rows_of_observations(self._observations)
+        self._ended, self._returns = state["ended"], state["returns"]
+        return ""
+
+    def _drop_episodes(self) -> None:
+        num_envs = self._env.num_envs
+        self._observations: Any = _NOTHING
+        self._rows: NDArray[Any] = np.empty(0)
+        self._ended = np.zeros(num_envs, dtype=np.bool_)
+        self._returns = np.zeros(num_envs)
+
+    def _is_presentable(self) -> bool:
+        """Whether an agent may see the observations."""
+        return self._is_finite is None or self._is_finite(self._rows)
+
+    def _begin_anew(self, rows: VectorRows) -> None:
+        """Cut all episodes off behind the last row; the next one follows a reset of all."""
+        rows.cut_off(~self._ended)
+        returns = self._returns
+        self._drop_episodes()
+        self._returns = returns
 
     def close(self) -> None:
         """Close the environments."""
@@ -146,10 +228,20 @@ class VectorCollector:
 
     def _begin_episodes(self) -> None:
         if self._observations is _NOTHING:
-            seed, self._seed = self._seed, None
-            self._reset(seed=seed)
+            self._reset_all()
         elif self._mode is AutoresetMode.DISABLED and self._ended.any():
             self._reset(options={"reset_mask": self._ended.copy()})
+
+    def _reset_all(self) -> None:
+        for _ in range(_MAX_RESETS):
+            self._reset(seed=self._resets.next_seed(RESEED_AFTER))
+            self._is_finite = check_for(self._rows)
+            if self._is_presentable():
+                return
+        raise PipelineError(
+            f"reset of {type(self._env).__name__} gave observations that are not finite "
+            f"{_MAX_RESETS} times in a row; no episode can begin"
+        )
 
     def _reset(self, **arguments: Any) -> None:
         with self._watched():

@@ -46,7 +46,7 @@ class VectorRows:
         valid = self.valid.stack()
         truncated = self.truncated.stack() & valid
         for row, mask in self._cuts:
-            truncated[row] |= mask
+            truncated[row] |= mask & valid[row]
         return EpisodeData(
             observations=_by_env(self.observations.stack(), self._num_envs),
             actions=_by_env(self.actions.stack(), self._num_envs),

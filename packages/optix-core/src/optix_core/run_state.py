@@ -1,0 +1,137 @@
+"""What a run is resumed from: gathered from its parts between two windows, and put back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from optix_core._state_tree import is_storable
+from optix_core._stored_values import is_same
+from optix_core.abilities import HasState, supports
+from optix_core.base_agent import BaseAgent
+from optix_core.errors import CheckpointCorruptError, ConfigurationError, ContractViolationError
+from optix_core.hyperparam_set import HyperparamSet
+from optix_core.learning_seat import LearningSeat
+from optix_core.loop_parts import LoopParts
+from optix_core.round_book import RoundBook
+from optix_core.run_recorder import RunRecorder
+from optix_core.stage import Stage
+from optix_core.state_store import SavedState
+from optix_core.tuning_seat import read_hyperparams
+
+_WEIGHTS = "learner"
+_CALLBACKS = "callbacks"
+
+
+@final
+class RunState:
+    """Gathers the state of a run's parts, and puts it back into parts that are fresh."""
+
+    def __init__(
+        self,
+        parts: LoopParts,
+        *,
+        stage: Stage,
+        learning: LearningSeat,
+        book: RoundBook,
+        recorder: RunRecorder,
+    ) -> None:
+        """Take the parts of a loop."""
+        self._parts = parts
+        self._stage = stage
+        self._learning = learning
+        self._book = book
+        self._recorder = recorder
+
+    def gather(self) -> dict[str, Any]:
+        """Return the state of everything, as it is between two windows."""
+        parts, learner = self._parts, self._learning.agent
+        hyperparams = read_hyperparams(learner)
+        diagnostics = self._learning.diagnostics
+        return {
+            "progress": self._recorder.state_dict(),
+            "book": self._book.state_dict(),
+            "judge": parts.judge.state_dict(),
+            "tuning": parts.tuning.state_dict(),
+            "steering": parts.steering.state_dict(),
+            "callbacks": parts.callbacks.state_dict(),
+            "stage": self._stage.state_dict(),
+            "learner": {
+                "is_given": learner is parts.agent,
+                "kind": type(learner).__name__,
+                "hyperparams": hyperparams.params,
+                "hyperparams_episode_id": hyperparams.episode_id,
+                "state": learner.state_dict() if supports(learner, HasState) else None,
+            },
+            "diagnostics": {n: value for n, value in diagnostics.items() if is_storable(value)},
+        }
+
+    def write_files(self, folder: Path) -> None:
+        """Write what agents write themselves."""
+        self._learning.agent.save_weights(str(folder / _WEIGHTS))
+        (folder / _CALLBACKS).mkdir()
+        self._parts.callbacks.save_files(folder / _CALLBACKS)
+
+    def put_back(self, saved: SavedState) -> list[str]:
+        """Put a state back into the parts of an opened loop.
+
+        Returns:
+            What could not be restored, one sentence each.
+
+        Raises:
+            ConfigurationError: if parts are not those of then.
+            CheckpointError: if the state is damaged, or a best policy is gone.
+        """
+        try:
+            return self._put_back(saved.tree["run"], saved.files)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CheckpointCorruptError(
+                f"the state in {saved.files.parent} is not one of this version: {error!r}"
+            ) from error
+
+    def _put_back(self, tree: Mapping[str, Any], files: Path) -> list[str]:
+        parts = self._parts
+        self._recorder.load_state_dict(tree["progress"])
+        self._book.load_state_dict(tree["book"])
+        parts.judge.load_state_dict(tree["judge"])
+        parts.callbacks.load_state_dict(tree["callbacks"])
+        parts.callbacks.load_files(files / _CALLBACKS)
+        learner = self._learner(tree["learner"])
+        self._stage.seat(learner, n_rounds=self._recorder.progress.rounds)
+        self._learning.agent = learner
+        self._learning.diagnostics = tree["diagnostics"]
+        parts.steering.load_state_dict(tree["steering"])
+        losses = parts.tuning.put_back(learner, tree["tuning"])
+        for snapshot_id in parts.tuning.held():
+            parts.registry.pin(snapshot_id)
+        losses += _restore(learner, tree["learner"], files / _WEIGHTS)
+        losses += self._stage.put_back(tree["stage"])
+        return losses
+
+    def _learner(self, state: Mapping[str, Any]) -> BaseAgent:
+        given = self._parts.agent
+        learner = given if state["is_given"] else self._parts.callbacks.resumed_learner()
+        if learner is None or type(learner).__name__ != state["kind"]:
+            raise ConfigurationError(
+                f"the run went on with another {state['kind']} than the one it began with, and no "
+                "callback makes it again; give the callbacks that the run had"
+                if learner is None
+                else f"a {state['kind']} learned, now {type(learner).__name__} is given"
+            )
+        return learner
+
+
+def _restore(agent: BaseAgent, state: Mapping[str, Any], weights: Path) -> list[str]:
+    """Put weights, hyperparameters and state into an agent; returns what it cannot take."""
+    agent.load_weights(str(weights))
+    wanted = HyperparamSet(dict(state["hyperparams"]), state["hyperparams_episode_id"])
+    agent.set_hyperparams(wanted.copy())
+    found = read_hyperparams(agent)
+    if not is_same(wanted.params, found.params):
+        raise ContractViolationError(
+            f"{type(agent).__name__} was given the hyperparameters {wanted.params} and gives back "
+            f"{found.params}; let get_hyperparams return what set_hyperparams put into force"
+        )
+    if supports(agent, HasState):
+        agent.load_state_dict(state["state"])
+        return []
+    return [f"{type(agent).__name__} has no state_dict: what its weights do not hold begins anew"]

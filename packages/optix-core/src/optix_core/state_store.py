@@ -1,0 +1,183 @@
+"""The folder of a run's latest state: each save is whole or absent, and takes the last one's place.
+
+    state/<number>/state.json   {"schema_version": 1, "sha256": …, "state": {"tree", "files"}}
+    state/<number>/arrays       the arrays that the tree refers to, safetensors
+    state/<number>/files/…      what agents wrote themselves
+
+A save is staged under a temporary name, every file checksummed and synced, then renamed to the
+next number and the folder synced; only then the one before is removed. The highest number counts.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import msgspec
+
+from optix_core._atomic_io import (
+    DIRECTORY_MODE,
+    MAX_TEXT_BYTES,
+    make_directory,
+    names_in,
+    open_directory,
+    read_capped,
+    remove_tree,
+    write_new,
+)
+from optix_core._snapshot_files import seal_all, verify
+from optix_core._snapshot_record import StoredFile
+from optix_core._state_tree import pack, unpack
+from optix_core.errors import CheckpointCorruptError, CheckpointError, ContractViolationError
+from optix_core.weights_file import load_arrays, save_arrays
+
+SCHEMA_VERSION = 1
+STATE_NAME = "state.json"
+ARRAYS_NAME = "arrays"
+FILES_NAME = "files"
+
+MAX_STATE_BYTES = MAX_TEXT_BYTES - 4096
+"""What a state may take as JSON; the envelope comes on top."""
+
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedState:
+    """A state as it was saved, its files compared with their checksums."""
+
+    tree: Mapping[str, Any]
+    """The tree."""
+    files: Path
+    """The folder of files beside it; read it before the next save."""
+
+
+class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    tree: dict[str, Any]
+    files: tuple[StoredFile, ...]
+
+
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema_version: int
+    sha256: str
+    state: msgspec.Raw
+
+
+class _Version(msgspec.Struct, frozen=True):
+    schema_version: int
+
+
+_contents = msgspec.json.Decoder(_Content)
+_envelopes = msgspec.json.Decoder(_Envelope)
+_versions = msgspec.json.Decoder(_Version)
+_encoder = msgspec.json.Encoder()
+
+
+@final
+class StateStore:
+    """Keeps the latest state of a run in one folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a folder; it is made at the first save."""
+        self._path = path
+
+    def save(self, tree: Mapping[str, Any], write_files: Callable[[Path], None]) -> None:
+        """Save a state in the place of the one before; durable on return.
+
+        Args:
+            tree: dicts, lists, arrays and scalars.
+            write_files: called with an empty folder; may fill it.
+
+        Raises:
+            ContractViolationError: if something cannot be stored; the state before stays.
+            OSError: if the disk is full or fails; the state before stays.
+        """
+        packed, arrays = pack(tree, "state")
+        make_directory(self._path)
+        with open_directory(self._path) as root:
+            earlier = names_in(root)
+            number = 1 + max((int(name) for name in earlier if _is_number(name)), default=0)
+            staged = f".tmp-{secrets.token_hex(8)}"
+            try:
+                os.mkdir(staged, DIRECTORY_MODE, dir_fd=root)
+                folder = self._path / staged
+                if arrays:
+                    save_arrays(folder / ARRAYS_NAME, arrays)
+                (folder / FILES_NAME).mkdir(DIRECTORY_MODE)
+                write_files(folder / FILES_NAME)
+                with open_directory(staged, inside=root) as inner:
+                    files = seal_all(inner)
+                    write_new(inner, STATE_NAME, _encode(packed, files))
+                    os.fsync(inner)
+                os.rename(staged, str(number), src_dir_fd=root, dst_dir_fd=root)
+            except BaseException:
+                with suppress(OSError):
+                    remove_tree(root, staged)
+                raise
+            os.fsync(root)
+            for name in earlier:
+                remove_tree(root, name)
+
+    def load(self) -> SavedState | None:
+        """Read the latest state; None where there is none.
+
+        Raises:
+            CheckpointCorruptError: if it is damaged.
+            CheckpointError: if a newer version wrote it.
+            OSError: if it cannot be read.
+        """
+        if not self._path.is_dir():
+            return None
+        with open_directory(self._path) as root:
+            numbers = [int(name) for name in names_in(root) if _is_number(name)]
+            if not numbers:
+                return None
+            name = str(max(numbers))
+            where = f"{self._path / name}"
+            try:
+                with open_directory(name, inside=root) as folder:
+                    content = _decode(read_capped(folder, STATE_NAME), where)
+                    verify(folder, content.files, where, record_name=STATE_NAME)
+            except FileNotFoundError as error:
+                raise CheckpointCorruptError(f"{where} has no {STATE_NAME}") from error
+        folder_path = self._path / name
+        has_arrays = any(file.name == ARRAYS_NAME for file in content.files)
+        arrays = load_arrays(folder_path / ARRAYS_NAME) if has_arrays else {}
+        return SavedState(tree=unpack(content.tree, arrays), files=folder_path / FILES_NAME)
+
+
+def _is_number(name: str) -> bool:
+    return _NUMBER.fullmatch(name) is not None
+
+
+def _encode(packed: Any, files: tuple[StoredFile, ...]) -> bytes:
+    content = _encoder.encode(_Content(packed, files))
+    if len(content) > MAX_STATE_BYTES:
+        raise ContractViolationError(
+            f"the state takes {len(content)} bytes beside its arrays, at most {MAX_STATE_BYTES} "
+            "are stored; let state_dict hold its numbers in arrays"
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    return _encoder.encode(_Envelope(SCHEMA_VERSION, digest, msgspec.Raw(content)))
+
+
+def _decode(data: bytes, where: str) -> _Content:
+    try:
+        version = _versions.decode(data).schema_version
+        if version > SCHEMA_VERSION:
+            raise CheckpointError(
+                f"{where} has schema_version {version}, this optix-core reads up to "
+                f"{SCHEMA_VERSION}; update optix-core. Nothing was changed"
+            )
+        envelope = _envelopes.decode(data)
+        content = bytes(envelope.state)
+        if hashlib.sha256(content).hexdigest() != envelope.sha256:
+            raise CheckpointCorruptError(f"{where} does not match its checksum; it is damaged")
+        return _contents.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise CheckpointCorruptError(f"{where} is damaged: {error}") from error
