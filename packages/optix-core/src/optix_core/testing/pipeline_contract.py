@@ -2,12 +2,20 @@
 
 from abc import ABC, abstractmethod
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_equal
 
-from optix_core.abilities import PlaysEpisodes, Seedable, ValidatesOnSeeds, supports
+from optix_core._state_tree import pack, unpack
+from optix_core.abilities import (
+    HasState,
+    NamesLosses,
+    PlaysEpisodes,
+    Seedable,
+    ValidatesOnSeeds,
+    supports,
+)
 from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
@@ -165,6 +173,35 @@ class PipelineContract(ABC):
             assert_equal(agent.state_dict(), before)
             pipeline.teardown()
         _check_same_windows(*runs)
+
+    def test_resumes_where_it_was(self) -> None:
+        """`HasState`: another one, made alike, goes on as this one does."""
+        agent, pipeline = self._agent(), self.make_pipeline()
+        resumable: object = pipeline
+        if not supports(resumable, HasState):
+            return
+        pipeline.set_agent(agent)
+        if supports(resumable, Seedable):
+            resumable.seed(5)
+        pipeline.setup()
+        windows = pipeline.episodes()
+        list(islice(windows, 3))
+        tree, arrays = pack([agent.state_dict(), resumable.state_dict()], "state")
+        copies = {name: array.copy() for name, array in arrays.items()}
+        whole = list(islice(windows, 3))
+        pipeline.teardown()
+        of_agent, of_pipeline = unpack(tree, copies)
+        agent, pipeline = self._agent(), self.make_pipeline()
+        resuming: object = pipeline
+        _check(supports(resuming, HasState), "two pipelines made alike differ in abilities")
+        agent.load_state_dict(of_agent)
+        pipeline.set_agent(agent)
+        pipeline.setup()
+        cast("HasState", resuming).load_state_dict(of_pipeline)
+        losses = resuming.losses if supports(resuming, NamesLosses) else ()
+        if not losses:
+            _check_same_windows(whole, list(islice(pipeline.episodes(), 3)))
+        pipeline.teardown()
 
     def test_other_episodes_leave_the_windows_as_they_were(self) -> None:
         """`PlaysEpisodes`: one episode a seed, repeatable, without a trace in agent or windows."""
