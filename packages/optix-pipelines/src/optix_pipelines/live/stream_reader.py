@@ -10,8 +10,8 @@ from typing import Any, final
 import numpy as np
 
 from optix_core.data_source import DataSource, Replayable, TakesActions
+from optix_core.environment import Closeable
 from optix_core.errors import PipelineError, StreamClosedError
-from optix_core.scalar_collector import Closeable
 from optix_pipelines.live.async_pump import AsyncPump
 from optix_pipelines.live.live_buffer import LiveBuffer
 from optix_pipelines.live.live_item import ItemCheck, LiveItem, MalformedItemError
