@@ -72,6 +72,7 @@ class RunRecorder:
             "branch_windows": self.progress.branch_windows,
             "rounds": self.progress.rounds,
             "hyperparams": self._hyperparams,
+            "best": self._best,
             "time_s": self.time_s,
         }
 
@@ -82,6 +83,7 @@ class RunRecorder:
         self.progress.branch_windows = state["branch_windows"]
         self.progress.rounds = state["rounds"]
         self._hyperparams = state["hyperparams"]
+        self._best = state["best"]
         self._started_at = self._clock() - state["time_s"]
 
     @property
