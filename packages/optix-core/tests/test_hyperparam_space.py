@@ -106,3 +106,15 @@ def test_bounds_of_an_unknown_name_are_said_once(caplog: pytest.LogCaptureFixtur
     assert len(caplog.records) == 1
     assert "learning_rat," in caplog.text
     assert "activation" in caplog.text
+
+
+def test_what_is_declared_for_branches_moves_there_alone_or_within_the_users_bounds() -> None:
+    params = {"gamma": 0.9, "rate": 0.1}
+    domains = {"gamma": Domain(low=0.5, high=0.99, role="branches"), "rate": Domain(low=0.0)}
+    space = HyperparamSpace()
+    space.declare(domains)
+    assert list(space.tunable(params)) == ["rate"]
+    assert space.tunable(params, on_branches=True) == domains
+    bounded = HyperparamSpace({"gamma": (0.0, 1.0)})
+    bounded.declare(domains)
+    assert list(bounded.tunable(params)) == ["gamma", "rate"]

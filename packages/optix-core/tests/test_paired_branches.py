@@ -182,6 +182,15 @@ def test_the_documented_mode_never_branches() -> None:
     assert evidence_tuner().is_branching
 
 
+def test_what_is_declared_for_branches_is_tried_there_and_never_moved_without_evidence() -> None:
+    domains = {"rate": Domain(low=1e-6, high=1.0, log=True, role="branches")}
+    tuner, branches = evidence_tuner(0, domains), ModelBranches({"rate": 1e-3}, flat)
+    current = HyperparamSet({"rate": 1e-3})
+    assert tuner.suggest(current, [EvalMetrics(1.0)]).params == current.params
+    tuner.step(branches, EVIDENCE)
+    assert len(branches.units) == 3
+
+
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'documented' or 'evidence', got 'magic'"):
         BackoffOptimizer(mode="magic")  # pyright: ignore[reportArgumentType]

@@ -262,10 +262,12 @@ def test_what_a_tuner_moves_costs_no_trace_and_shapes_are_not_declared_tunable()
     space = agent.hyperparam_space()
     assert space["n_epochs"].choices == (2,)
     assert space["learning_rate"].role == "step_size"
-    assert {name for name, domain in space.items() if domain.choices is None} == {
-        "learning_rate",
-        "clip_ratio",
-        "entropy_coeff",
+    assert {name: domain.role for name, domain in space.items() if domain.choices is None} == {
+        "learning_rate": "step_size",
+        "clip_ratio": None,
+        "entropy_coeff": None,
+        "gamma": "branches",
+        "gae_lambda": "branches",
     }
 
 

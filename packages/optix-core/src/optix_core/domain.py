@@ -6,6 +6,9 @@ from typing import Any
 
 from optix_core.errors import ConfigurationError
 
+BRANCHES = "branches"
+"""The role of what moves on branches of training alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
@@ -27,7 +30,8 @@ class Domain:
     choices: tuple[Any, ...] | None = None
     """The values of a category; then it has no bounds and no arithmetic."""
     role: str | None = None
-    """`"step_size"` names the parameter that the StepSizeController may steer."""
+    """`"step_size"` names the parameter that the StepSizeController may steer; `"branches"` one
+    that moves only where branches of training are compared, and never drifts."""
     probe: bool = True
     """Whether the change of the policy may be measured by calling `act`."""
 

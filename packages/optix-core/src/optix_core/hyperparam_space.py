@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from optix_core.domain import Domain
+from optix_core.domain import BRANCHES, Domain
 from optix_core.domain_arithmetic import clip
 from optix_core.domain_inference import (
     INTEGER,
@@ -38,7 +38,9 @@ class HyperparamSpace:
     By name, what the agent declares holds; `param_bounds` gives the ends that a declaration leaves
     open, and the domain of what is not declared. Where the agent declares nothing at all, every
     other number is tunable within what its value implies; where it does declare, only what is
-    declared or bounded is tunable. Values that are no numbers, and categories, never are.
+    declared or bounded is tunable. Values that are no numbers, and categories, never are. What is
+    declared for branches of training (`role="branches"`) is tunable there, and wherever the user
+    gave it bounds.
 
     What was inferred from a first value holds while later values suit it: a coefficient that was
     tuned from 1.1 to 0.9 may come back, and one that started at 0.9 never passes 1.
@@ -60,13 +62,20 @@ class HyperparamSpace:
         """Take what the agent declares; an empty mapping means that nothing may be tuned."""
         self._declared = dict(domains)
 
-    def tunable(self, params: Mapping[str, Any]) -> dict[str, Domain]:
-        """Return the domain of each tunable hyperparameter, in the order of `params`."""
+    def tunable(self, params: Mapping[str, Any], *, on_branches: bool = False) -> dict[str, Domain]:
+        """Return the domain of each tunable hyperparameter, in the order of `params`.
+
+        Args:
+            params: hyperparameters by name.
+            on_branches: whether they will be compared on branches of training.
+        """
         self._warn_of_strangers(params)
         domains: dict[str, Domain] = {}
         for name, value in params.items():
             domain = self._domain(name, value) if is_number(value) else None
-            if domain is not None and domain.choices is None:
+            if domain is None or domain.choices is not None:
+                continue
+            if on_branches or domain.role != BRANCHES or name in self._bounds:
                 domains[name] = domain
         return domains
 

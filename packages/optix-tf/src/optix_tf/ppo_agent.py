@@ -30,8 +30,11 @@ _INITIAL_LOG_STD = -0.5
 _TUNABLE = {
     "clip_ratio": Domain(low=0.02, high=0.5, log=True),
     "entropy_coeff": Domain(low=1e-5, high=0.1, log=True),
+    "gamma": Domain(low=0.5, high=0.999, role="branches"),
+    "gae_lambda": Domain(low=0.5, high=1.0, role="branches"),
 }
-"""What no step size makes up for; evolution's variants differ in these too."""
+"""What no step size makes up for; evolution's variants differ in the first two as well. The horizons
+move where branches of training prove it, and never drift."""
 
 
 class PPOAgent(TFAgent):

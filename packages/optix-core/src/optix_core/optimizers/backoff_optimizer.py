@@ -117,7 +117,9 @@ class BackoffOptimizer(BaseOptimizer):
     def step(self, branches: Branches, history: Sequence[EvalMetrics]) -> None:
         """Try a hyperparameter out on two branches; nothing in the documented mode."""
         if self._branches is not None and _has_evidence(history):
-            self._branches.step(branches, self._space.tunable(branches.hyperparams))
+            self._branches.step(
+                branches, self._space.tunable(branches.hyperparams, on_branches=True)
+            )
 
     @property
     def is_branching(self) -> bool:

@@ -220,7 +220,7 @@ class OptunaOptimizer(BaseOptimizer):
         self._exam_seed = draw_seed(self._rng)
         self._rooms = {
             name: _room(domain, self._params[name])
-            for name, domain in self._space.tunable(self._params).items()
+            for name, domain in self._space.tunable(self._params, on_branches=True).items()
         }
 
     def _run_trial(self, branches: Branches) -> None:
@@ -288,7 +288,7 @@ class OptunaOptimizer(BaseOptimizer):
 
     def _params_at(self, places: Mapping[str, float]) -> dict[str, Any]:
         params = copy.deepcopy(self._params)
-        domains = self._space.tunable(params)
+        domains = self._space.tunable(params, on_branches=True)
         for name in places.keys() & domains.keys():
             params[name] = at(domains[name], params[name], places[name])
         return params

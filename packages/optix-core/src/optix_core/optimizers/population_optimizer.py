@@ -201,7 +201,7 @@ class PopulationOptimizer(BaseOptimizer):
 
     def _begin(self, branches: Branches) -> None:
         params = branches.hyperparams
-        if not self._space.tunable(params):
+        if not self._space.tunable(params, on_branches=True):
             logger.warning("no hyperparameter of the agent may be tuned: there is no population")
             self._is_over = True
             return
@@ -294,12 +294,12 @@ class PopulationOptimizer(BaseOptimizer):
 
     def _mutated(self, params: Mapping[str, Any]) -> dict[str, Any]:
         changed = copy.deepcopy(dict(params))
-        for name, domain in self._space.tunable(changed).items():
+        for name, domain in self._space.tunable(changed, on_branches=True).items():
             changed[name] = perturb(domain, changed[name], self._rng)
         return changed
 
     def _drawn(self, params: Mapping[str, Any]) -> dict[str, Any]:
         changed = copy.deepcopy(dict(params))
-        for name, domain in self._space.tunable(changed).items():
+        for name, domain in self._space.tunable(changed, on_branches=True).items():
             changed[name] = draw(domain, changed[name], self._rng)
         return changed
