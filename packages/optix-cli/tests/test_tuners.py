@@ -42,5 +42,8 @@ def test_branches_count_as_training(optix: RunCommand, name: str) -> None:
     assert stopped["steps"] <= 4000
     units = [event for event in events if event["event"] == "unit"]
     assert sum(unit["windows"] for unit in units) == stopped["branch_windows"]
+    n_branched = stopped["branch_windows"]
+    assert n_branched > 0
+    assert f"; {n_branched} more on branches" in done.out
     asked = tomllib.loads((RUN_DIR / "run.toml").read_text(encoding="utf-8"))["asked"]
     assert asked["train"]["tuner"] == name

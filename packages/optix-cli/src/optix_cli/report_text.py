@@ -151,10 +151,12 @@ def _cost(history: RunHistory) -> Sequence[Row]:
         return [("Windows", "0")]
     last = history.windows[-1]
     evaluated = sum(event.get("metrics") is not None for event in history.windows)
+    n_branches = (history.stopped or {}).get("branch_windows", 0)
+    branches = f"; {n_branches:,} more on branches" if n_branches else ""
     time_s = (history.stopped or last).get("time_s", 0.0)
     return [
         ("Steps", f"{last['steps']:,} training, {last['validation_steps']:,} validation"),
-        ("Windows", f"{len(history.windows):,}, {evaluated:,} of them evaluated"),
+        ("Windows", f"{len(history.windows):,}, {evaluated:,} of them evaluated{branches}"),
         ("Time", duration_text(float(time_s))),
     ]
 

@@ -33,8 +33,8 @@ _TUNABLE = {
     "gamma": Domain(low=0.5, high=0.999, role="branches"),
     "gae_lambda": Domain(low=0.5, high=1.0, role="branches"),
 }
-"""What no step size makes up for; evolution's variants differ in the first two as well. The horizons
-move where branches of training prove it, and never drift."""
+"""What no step size makes up for; evolution's variants differ in the first two as well. The
+horizons move where branches of training prove it, and never drift."""
 
 
 class PPOAgent(TFAgent):
