@@ -20,6 +20,7 @@ from optix_core import (
     EvalMetrics,
     LoopCallback,
     LoopHandle,
+    NextRound,
     RLOptimizer,
     RunReport,
     SeedPlan,
@@ -81,10 +82,11 @@ class Trained:
 
 @final
 class Budget(LoopCallback):
-    """Ends the run when its steps are spent."""
+    """Ends the run when its steps are spent; before that, one that has converged goes on."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, goes_on: bool) -> None:
         self._budget = steps
+        self._goes_on = goes_on
 
     def bind(self, loop: LoopHandle) -> None:
         self._loop = loop
@@ -92,6 +94,9 @@ class Budget(LoopCallback):
     def on_episode_end(self, window_id: int, metrics: EvalMetrics | None) -> None:
         if self._loop.steps + self._loop.validation_steps >= self._budget:
             self._loop.stop("the budget of steps is spent")
+
+    def on_dormant(self, window_id: int) -> NextRound | None:
+        return NextRound(self._loop.learner) if self._goes_on else None
 
 
 def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def _train(task: Task, condition: Condition, seed: int, agents: Iterator[NumpyPP
             backoff_factor=1.0,  # every window is evaluated, whatever the condition
             plateau_threshold=condition.plateau_threshold,
             dormant_threshold=condition.dormant_threshold,
-            callbacks=[Budget(task.budget), evolution],
+            callbacks=[Budget(task.budget, goes_on=not condition.spawns), evolution],
             seed=seed,
         ).run()
         return Trained(

@@ -23,17 +23,26 @@ JOURNAL = Path(__file__).parent / "evolution-journal.jsonl"
 
 SMALL = "too small for one run"
 TASKS = (
-    Task(name=f"CartPole, {SMALL}", env_id="CartPole-v1", budget=12_000, low=20, high=500),
+    Task(name=f"CartPole, {SMALL}", env_id="CartPole-v1", budget=25_000, low=20, high=500),
     Task(name=f"Pendulum, {SMALL}", env_id="Pendulum-v1", budget=45_000, low=-1250, high=-160),
     Task(name="Acrobot", env_id="Acrobot-v1", budget=60_000, low=-500, high=-80),
-    Task(name="CartPole, ample", env_id="CartPole-v1", budget=80_000, low=20, high=500),
     Task(name="Pendulum, ample", env_id="Pendulum-v1", budget=120_000, low=-1250, high=-160),
 )
 CONDITIONS = (
     Condition(name="one run"),
     Condition(name="rounds", spawns=True, plateau_threshold=3, dormant_threshold=6),
+)
+TRIED = (
+    Condition(
+        name="wide rounds",
+        spawns=True,
+        plateau_threshold=3,
+        dormant_threshold=6,
+        max_scale=0.5,
+    ),
     Condition(name="three runs", parts=3),
 )
+"""What was tried to mend it, on seeds below 100 alone."""
 
 
 def main() -> None:
@@ -43,23 +52,26 @@ def main() -> None:
     parser.add_argument("--seeds", default="1000-1019")
     parser.add_argument("--journal", type=Path, default=JOURNAL)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--tried", action="store_true", help="also what was tried to mend it")
     arguments = parser.parse_args()
     first, last = (int(seed) for seed in arguments.seeds.split("-"))
     seeds = range(first, last + 1)
+    conditions = CONDITIONS + TRIED if arguments.tried else CONDITIONS
     if arguments.what == "run":
-        run_missing(arguments.journal, seeds, arguments.processes)
+        plan = [(task, each, seed) for seed in seeds for task in TASKS for each in conditions]
+        run_missing(arguments.journal, plan, arguments.processes)
     else:
-        write_tables(read_journal(arguments.journal), TASKS, CONDITIONS, seeds)
+        write_tables(read_journal(arguments.journal), TASKS, conditions, seeds)
 
 
-def run_missing(journal: Path, seeds: Sequence[int], n_processes: int) -> None:
-    """Run every task, condition and seed that the journal lacks, seed by seed."""
+def run_missing(
+    journal: Path, plan: Sequence[tuple[Task, Condition, int]], n_processes: int
+) -> None:
+    """Run what the journal lacks of a plan, in its order."""
     done = {(row["task"], row["condition"], row["seed"]) for row in read_journal(journal)}
     wanted = [
         (task, condition, seed)
-        for seed in seeds
-        for task in TASKS
-        for condition in CONDITIONS
+        for task, condition, seed in plan
         if (task.name, condition.name, seed) not in done
     ]
     # Small products gain nothing from a second thread; the processes read this when they start.

@@ -69,8 +69,7 @@ def _score(row: Mapping[str, Any], what: str) -> float:
     if what == "mean member":
         voting = [m for m, w in zip(row["members"], row["weights"], strict=True) if w > 0]
         return float(np.mean(voting))
-    # Where no variant was trained the ensemble is its one member.
-    return float(row.get(what, row["best"]))
+    return float(row[what])
 
 
 def _write_spent(per_condition: Mapping[str, Mapping[str, Rows]]) -> None:

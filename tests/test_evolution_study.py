@@ -1,0 +1,48 @@
+"""The study of evolution: a budget that both sides keep, a journal that is resumed, tables."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import evolution_study
+from benchmarks.evolution_run import Condition, Task, run_one
+from benchmarks.evolution_tables import write_tables
+
+TASK = Task(name="t", env_id="CartPole-v1", budget=12_000, low=0, high=500)
+CONDITIONS = (
+    Condition(name="one run"),
+    Condition(name="rounds", spawns=True, plateau_threshold=1, dormant_threshold=1),
+)
+PLAN = [(TASK, condition, seed) for condition in CONDITIONS for seed in (1,)]
+WINDOW_AND_EVALUATION = 8 * 128 + 10 * 500 + 2 * 20 * 500
+"""What is spent at most after the last look at the budget, both sides of a promotion included."""
+
+
+def test_both_sides_spend_their_budget_and_no_more(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    evolution_study.run_missing(journal, PLAN, n_processes=1)
+    rows = evolution_study.read_journal(journal)
+    assert [(row["condition"], row["seed"]) for row in rows] == [
+        (condition.name, seed) for _, condition, seed in PLAN
+    ]
+    assert [len(row["members"]) for row in rows] == [1, 2]
+    for row in rows:
+        spent = row["steps"] + row["validation_steps"]
+        assert TASK.budget <= spent <= TASK.budget + WINDOW_AND_EVALUATION
+        assert len(row["members"]) == len(row["weights"]) >= 1
+        if row["rounds"] == 1:
+            assert row["ensemble"] == row["best"] == row["members"][0]
+
+
+def test_a_journal_is_resumed_and_becomes_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = tmp_path / "journal.jsonl"
+    lines = [run_one(*each) for each in PLAN]
+    journal.write_text("".join(f"{evolution_study.json.dumps(line)}\n" for line in lines), "utf-8")
+    evolution_study.run_missing(journal, PLAN, n_processes=1)
+    assert len(evolution_study.read_journal(journal)) == len(PLAN)
+    write_tables(evolution_study.read_journal(journal), [TASK], CONDITIONS, [1])
+    told = capsys.readouterr().out
+    for title in ("rounds: ensemble against rounds: best policy", "against one run"):
+        assert title in told
