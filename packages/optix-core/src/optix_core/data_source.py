@@ -10,7 +10,7 @@ class DataSource(Protocol):
 
     An item is a tuple (observation, reward, terminated, truncated, info), with reward and flags
     as they stand when the observation is made. A `close()`, where there is one, is called from
-    another thread and makes a stream that waits end; a later `stream()` opens a new one.
+    another thread, more than once until the stream ends; a later `stream()` opens a new one.
     """
 
     def stream(self) -> Iterable[Any] | AsyncIterable[Any]:

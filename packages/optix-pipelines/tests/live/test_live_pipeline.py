@@ -433,3 +433,29 @@ def test_refuses_a_source_without_stream() -> None:
 
 def test_is_live() -> None:
     assert LivePipeline(Source()).is_live
+
+
+def test_a_connection_that_is_just_being_opened_is_closed_too() -> None:
+    opening, missed, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Opening:
+        is_open = False
+
+        def stream(self) -> Any:
+            opening.set()
+            assert missed.wait(10.0)
+            self.is_open = True
+            closed.wait()
+            yield from ()
+
+        def close(self) -> None:
+            (closed if self.is_open else missed).set()
+
+    pipeline = LivePipeline(Opening(), FakeAgent())
+    consumer = threading.Thread(target=lambda: list(pipeline.episodes()))
+    consumer.start()
+    assert opening.wait(10.0)
+    pipeline.teardown()
+    consumer.join(10.0)
+    assert closed.is_set()
+    assert not [thread for thread in threading.enumerate() if thread.name.endswith("Opening")]

@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 JOIN_S = 1.0
 """How long a source may take to end when it was told to."""
+LEEWAY_S = 0.1
+"""How long a thread may take to end when it has nothing left to do."""
+N_CLOSES = 20
+"""How often it is told."""
 SEND_S = 1.0
 """How long an asynchronous `send` may take."""
 
@@ -65,6 +69,7 @@ class StreamReader:
         self._check = ItemCheck(self._name)
         self._pump = AsyncPump(f"loop of {self._name}")
         self._is_stopping = threading.Event()
+        self._has_ended = threading.Event()
         self._reading = threading.Thread(target=self._run, name=f"read {self._name}", daemon=True)
         self._closing = threading.Thread(
             target=self._close_source, name=f"close {self._name}", daemon=True
@@ -87,8 +92,9 @@ class StreamReader:
 
     def join(self) -> None:
         """Wait until reading has ended after `stop`; a source that does not let it is named."""
-        self._closing.join(JOIN_S)
-        self._reading.join(JOIN_S if not self._closing.is_alive() else 0.0)
+        self._has_ended.wait(JOIN_S)
+        for thread in (self._reading, self._closing):
+            thread.join(LEEWAY_S)
         if self._reading.is_alive() or self._closing.is_alive():
             logger.warning(
                 "%s does not end within %.0f s of close(): its thread is left to itself; give "
@@ -133,6 +139,7 @@ class StreamReader:
             self._buffer.end(ending)
         finally:
             self._close_pump()
+            self._has_ended.set()
 
     def _read_connections(self) -> None:
         failures: tuple[float, ...] = ()
@@ -204,10 +211,15 @@ class StreamReader:
         source = self._source
         if not isinstance(source, Closeable) or inspect.iscoroutinefunction(source.close):
             return
-        try:
-            source.close()
-        except Exception:
-            logger.exception("close of %s raised", self._name)
+        # Again and again, since one call may come while a connection is just being opened.
+        for _ in range(N_CLOSES):
+            try:
+                source.close()
+            except Exception:
+                logger.exception("close of %s raised", self._name)
+                return
+            if self._has_ended.wait(JOIN_S / N_CLOSES):
+                return
 
     def _close_pump(self) -> None:
         source: object = self._source
