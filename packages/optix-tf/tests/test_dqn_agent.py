@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from optix_core import EpisodeData, HyperparamSet
+from optix_core.abilities import PrefersLoop, supports
 from optix_core.errors import ConfigurationError, ContractViolationError, HyperparamError
 from optix_tf import DQNAgent
 from optix_tf._tensorflow import keras, tf
@@ -209,6 +210,30 @@ def test_the_memory_draws_by_priority_and_corrects_for_it() -> None:
     for positions, weights in zip(draw.positions, draw.weights, strict=True):
         rarity = (4 * priorities[positions] / 11.0) ** -0.4
         assert_allclose(weights, rarity / rarity.max(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("was_prioritised", [False, True])
+def test_a_memory_that_was_put_back_draws_alike_or_as_if_new(*, was_prioritised: bool) -> None:
+    one = ReplayMemory(8, is_prioritised=was_prioritised)
+    other = ReplayMemory(8, is_prioritised=True)
+    window = CartPoles(1, seed=0).window(make_agent(), 5)
+    one.add(window, lambda actions: actions, n=1, gamma=0.9)
+    one.put_errors(np.arange(5), np.arange(5.0))
+    other.load_state_dict(one.state_dict())
+    draw = other.draw(3, 4, np.random.default_rng(0))
+    assert draw.positions.max() < 5
+    if was_prioritised:
+        again = one.draw(3, 4, np.random.default_rng(0))
+        assert_array_equal(draw.positions, again.positions)
+        assert_array_equal(draw.weights, again.weights)
+    else:
+        assert_array_equal(draw.weights, 1.0)
+
+
+def test_it_says_what_loop_suits_it() -> None:
+    agent = make_agent()
+    assert supports(agent, PrefersLoop)
+    assert agent.loop_preferences()["window_size"] == 64
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -121,7 +121,10 @@ class ReplayMemory:
         """
         self._ring.load_state_dict(state["ring"])
         self._rows.load_state_dict(state["rows"])
-        if self._tree is not None and "priorities" in state:
-            priorities: FloatArray = np.asarray(state["priorities"])
+        if self._tree is None:
+            return
+        # A memory that was drawn from evenly has none: each row counts as a new one.
+        priorities: FloatArray = np.asarray(state.get("priorities", np.ones(len(self._ring))))
+        self._largest = float(state.get("largest_priority", 1.0))
+        if priorities.size:
             self._tree.put(np.arange(len(priorities)), priorities)
-            self._largest = float(state["largest_priority"])
