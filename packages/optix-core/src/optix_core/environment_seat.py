@@ -127,6 +127,10 @@ class EnvironmentSeat:
         return ""
 
     def _put_back_by_trace(self, state: Mapping[str, Any]) -> str:
+        if state["is_between"] and self._resets.is_pending:
+            # Begun anew on a seed, and not played since: the reset is all there is to do.
+            self.observation = NOTHING
+            return ""
         self._trace.load_state_dict(state["trace"])
         if self._trace.seed is None:
             return self._why_no_trace()

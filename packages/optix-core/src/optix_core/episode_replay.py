@@ -34,6 +34,11 @@ class SeededResets:
         """Begin a sequence of seeds with this one; None ends seeding."""
         self._root, self._n_given = seed, 0
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the reset that comes next is the first one on a seed that was given."""
+        return self._root is not None and not self._n_given
+
     def next_seed(self, n_steps: int) -> int | None:
         """Return the seed of the reset that is about to happen; None for none.
 

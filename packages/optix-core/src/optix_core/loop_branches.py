@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from optix_core.base_agent import BaseAgent
 from optix_core.branch_stage import BranchStage
-from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.episode_data import EpisodeData
 from optix_core.examination import Examination
 from optix_core.inline_executor import InlineExecutor, Workbench
@@ -37,8 +36,7 @@ def open_branches(
         play=play,
         validation_seed=parts.seeds.integer("validation"),
     )
-    # What is held comes on top of the one: nothing is kept that is not in use.
-    store = CheckpointRegistry(parts.directory.branches_path, 1)
+    store = parts.branch_store
 
     steering = parts.steering
 

@@ -72,7 +72,7 @@ class LoopController:
             play=self._stage.next_window,
             on_adopt=self._forget_policy,
         )
-        self._keeper = StateKeeper(parts.directory, parts.registry)
+        self._keeper = StateKeeper(parts.directory, parts.registry, parts.branch_store)
         self._run_state = RunState(
             parts,
             stage=self._stage,
@@ -181,7 +181,8 @@ class LoopController:
     def _take_directory(self) -> SavedState | None:
         """Begin a run in the directory, or take up its latest one; returns the state of that."""
         recorder, asked, saved = self._recorder, self._parts.asked, None
-        self.registry.run_id = recorder.take_up() if self._parts.resume else recorder.begin(asked)
+        run_id = recorder.take_up() if self._parts.resume else recorder.begin(asked)
+        self.registry.run_id = self._parts.branch_store.run_id = run_id
         try:
             if self._parts.resume:
                 saved = self._keeper.take_up()

@@ -31,6 +31,7 @@ class LoopParts:
     callbacks: CallbackDispatcher
     directory: RunDirectory
     registry: CheckpointRegistry
+    branch_store: CheckpointRegistry
     seeds: SeedPlan
     scheduler_settings: SchedulerSettings
     promotion: Promotion

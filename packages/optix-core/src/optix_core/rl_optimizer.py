@@ -231,6 +231,7 @@ class RLOptimizer:
             callbacks=CallbackDispatcher(self._callbacks),
             directory=self._directory,
             registry=self._registry,
+            branch_store=self._directory.branch_store(),
             seeds=self._seeds,
             scheduler_settings=self._settings,
             promotion=Promotion(

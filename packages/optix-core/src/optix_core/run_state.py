@@ -102,7 +102,7 @@ class RunState:
         parts.steering.load_state_dict(tree["steering"])
         losses = parts.tuning.put_back(learner, tree["tuning"])
         for snapshot_id in parts.tuning.held():
-            parts.registry.pin(snapshot_id)
+            parts.branch_store.pin(snapshot_id)
         losses += _restore(learner, tree["learner"], files / _WEIGHTS)
         losses += self._stage.put_back(tree["stage"])
         return losses

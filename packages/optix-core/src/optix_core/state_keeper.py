@@ -27,6 +27,7 @@ class Position:
     run_id: int
     journal_bytes: int
     last_sequence: int
+    last_branch: int
 
 
 @final
@@ -43,11 +44,13 @@ class StateKeeper:
         self,
         directory: RunDirectory,
         registry: CheckpointRegistry,
+        branch_store: CheckpointRegistry,
         clocks: Sequence[Callable[[], float]] = (time.process_time, time.perf_counter),
     ) -> None:
         """Keep the state of a run in this directory."""
         self._directory = directory
         self._registry = registry
+        self._branch_store = branch_store
         self._store = StateStore(directory.state_path)
         self._clocks = clocks
         self._began = self._now()
@@ -86,7 +89,7 @@ class StateKeeper:
         self._directory.journal.cut_back(position.journal_bytes)
         if saved.tree["run"] is not None:
             return saved
-        self._registry.rewind(position.last_sequence)
+        self._rewind(position)
         return None
 
     def put_back(self, saved: SavedState, state: RunState) -> list[str]:
@@ -97,8 +100,8 @@ class StateKeeper:
         """
         losses = state.put_back(saved)
         if not losses:
-            self._registry.rewind(self._position(saved).last_sequence)
-        self._registry.hold_pinned()
+            self._rewind(self._position(saved))
+        self._hold_pinned()
         return losses
 
     def _save(self, state: RunState | None) -> None:
@@ -108,13 +111,22 @@ class StateKeeper:
             run_id=self._registry.run_id,
             journal_bytes=journal.size,
             last_sequence=self._registry.last_sequence,
+            last_branch=self._branch_store.last_sequence,
         )
         run = None if state is None else state.gather()
         self._store.save(
             {"position": asdict(position), "run": run},
             lambda folder: None if state is None else state.write_files(folder),
         )
+        self._hold_pinned()
+
+    def _rewind(self, position: Position) -> None:
+        self._registry.rewind(position.last_sequence)
+        self._branch_store.rewind(position.last_branch)
+
+    def _hold_pinned(self) -> None:
         self._registry.hold_pinned()
+        self._branch_store.hold_pinned()
 
     def _position(self, saved: SavedState) -> Position:
         try:

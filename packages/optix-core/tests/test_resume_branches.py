@@ -1,0 +1,78 @@
+"""Tuners that branch survive a kill: members, donors and studies go on as if nothing had been."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optix_core import (
+    BackoffOptimizer,
+    BaseOptimizer,
+    LoopCallback,
+    OptunaOptimizer,
+    PopulationOptimizer,
+    state_keeper,
+)
+
+from .resume_scene import marks_of, optimizer_in, same_but_for_time
+
+N_WINDOWS = 48
+
+TUNERS: dict[str, Callable[[], BaseOptimizer]] = {
+    "population": lambda: PopulationOptimizer(n_members=3),
+    "evidence": lambda: BackoffOptimizer(mode="evidence"),
+    "optuna": lambda: OptunaOptimizer(n_trials=3, rungs=2, rung_windows=2),
+}
+
+
+class Bomb(LoopCallback):
+    """Ends a run at the end of a window: after the branches of the evaluation before."""
+
+    def __init__(self, window_id: int) -> None:
+        self.window_id = window_id
+
+    def on_episode_end(self, window_id: int, metrics: Any) -> None:
+        if window_id == self.window_id:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def without_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody cuts the power here, and the disk is slow."""
+
+    def keep(handle: int) -> None:
+        """Leave it to the cache."""
+
+    monkeypatch.setattr("os.fsync", keep)
+
+
+@pytest.mark.parametrize("share", [float("inf"), 0.0], ids=["every window", "the first window"])
+@pytest.mark.parametrize("window_id", [5, 9])
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_a_killed_run_goes_on_as_if_nothing_had_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tuner: str, *, window_id: int, share: float
+) -> None:
+    monkeypatch.setattr(state_keeper, "SHARE", share)
+
+    def run(name: str, bomb_at: int, *, resume: bool = False) -> Any:
+        return optimizer_in(
+            tmp_path / name,
+            N_WINDOWS,
+            optimizer=TUNERS[tuner](),
+            callbacks=[Bomb(bomb_at)],
+            resume=resume,
+        ).run()
+
+    whole = run("whole", -1)
+    assert whole.branch_windows > 0
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", window_id)
+    parts = run("parts", -1, resume=True)
+    assert same_but_for_time(whole, parts)
+    assert marks_of(tmp_path / "whole") == marks_of(tmp_path / "parts")
+    branches = [
+        sorted(path.name for path in (tmp_path / name / "branches").glob("snapshot-*"))
+        for name in ("whole", "parts")
+    ]
+    assert branches[0] == branches[1]
