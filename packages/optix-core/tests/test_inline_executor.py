@@ -34,6 +34,8 @@ from optix_core.work_unit import UnitResult, WorkUnit
 
 from .toy_task import NoisyMirror, SkillAgent, growth
 
+pytestmark = pytest.mark.usefixtures("without_sync")
+
 WINDOW = 10
 
 

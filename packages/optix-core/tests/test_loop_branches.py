@@ -26,6 +26,8 @@ from optix_core.testing import FakeAgent, ScriptedPipeline
 from .loop_runs import Spy, read_journal
 from .toy_task import NoisyMirror, SkillAgent
 
+pytestmark = pytest.mark.usefixtures("without_sync")
+
 WINDOW = 10
 N_WINDOWS = 40
 

@@ -17,6 +17,8 @@ from optix_core import (
 
 from .resume_scene import marks_of, optimizer_in, same_but_for_time
 
+pytestmark = pytest.mark.usefixtures("without_sync")
+
 N_WINDOWS = 48
 
 TUNERS: dict[str, Callable[[], BaseOptimizer]] = {
@@ -35,16 +37,6 @@ class Bomb(LoopCallback):
     def on_episode_end(self, window_id: int, metrics: Any) -> None:
         if window_id == self.window_id:
             raise KeyboardInterrupt
-
-
-@pytest.fixture(autouse=True)
-def without_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody cuts the power here, and the disk is slow."""
-
-    def keep(handle: int) -> None:
-        """Leave it to the cache."""
-
-    monkeypatch.setattr("os.fsync", keep)
 
 
 @pytest.mark.parametrize("share", [float("inf"), 0.0], ids=["every window", "the first window"])
