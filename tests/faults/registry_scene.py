@@ -16,7 +16,7 @@ class WeightAgent(FakeAgent):
 
     def __init__(self, weight: float = 0.0, **params: Any) -> None:
         super().__init__({"weight": weight} | params)
-        self.weight = weight
+        self.weight: float = weight
 
     def save_weights(self, path: str) -> None:
         save_arrays(path, {"weight": np.full(64, self.weight)})

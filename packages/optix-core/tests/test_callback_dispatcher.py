@@ -44,6 +44,15 @@ def test_a_success_in_between_keeps_a_callback() -> None:
     assert dispatcher.errors == {"Failing": 6}
 
 
+def test_a_hook_that_a_callback_does_not_have_is_no_success() -> None:
+    callback = Failing({1, 2, 3})
+    dispatcher = CallbackDispatcher([callback])
+    for _ in range(5):
+        dispatcher.notify("on_loop_start")
+        dispatcher.notify("on_loop_stop")
+    assert callback.calls == 3
+
+
 @pytest.mark.parametrize("error", [ConfigurationError("ours"), KeyboardInterrupt()])
 def test_typed_errors_and_interrupts_pass(error: BaseException) -> None:
     class Raises(LoopCallback):

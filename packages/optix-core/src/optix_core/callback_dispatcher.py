@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 from optix_core.abilities import GivesLearner, HasFiles, HasState, supports
@@ -108,6 +109,10 @@ class CallbackDispatcher:
         return next((learner for learner in learners if learner is not None), None)
 
 
+# A hook that a callback does not have does not succeed either.
+_NO_OPS = frozenset(filter(callable, vars(LoopCallback).values()))
+
+
 class _Seat:
     def __init__(self, callback: LoopCallback) -> None:
         self.callback = callback
@@ -140,7 +145,8 @@ class _Seat:
             logger.exception("%s of callback %s raised; the run goes on", hook.__name__, self.name)
             self._count_failure()
             return None
-        self._in_a_row = 0
+        if not (isinstance(hook, MethodType) and hook.__func__ in _NO_OPS):
+            self._in_a_row = 0
         return answer
 
     def _count_failure(self) -> None:
