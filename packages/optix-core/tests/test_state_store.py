@@ -110,3 +110,31 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     record.write_bytes(record.read_bytes().replace(b'"schema_version":1', b'"schema_version":2'))
     with pytest.raises(CheckpointError, match="update optix-core"):
         store.load()
+
+
+def test_a_link_in_the_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "notes").write_text("mine")
+    StateStore(tmp_path / "outside" / "state").save({"a": 1}, lambda folder: None)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state").symlink_to(tmp_path / "outside" / "state")
+    (tmp_path / "run" / "other").symlink_to(tmp_path / "outside")
+    for name in ("state", "other"):
+        store = StateStore(tmp_path / "run" / name)
+        with pytest.raises(CheckpointCorruptError, match="is a link"):
+            store.load()
+        with pytest.raises(CheckpointCorruptError, match="is a link"):
+            store.save({"a": 2}, lambda folder: None)
+    assert (tmp_path / "outside" / "notes").read_text() == "mine"
+    state = StateStore(tmp_path / "outside" / "state").load()
+    assert state is not None
+    assert state.tree == {"a": 1}
+
+
+def test_only_what_is_ours_makes_way_for_the_next_state(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "state")
+    store.save({"a": 1}, lambda folder: None)
+    (tmp_path / "state" / "notes").write_text("mine")
+    (tmp_path / "state" / ".tmp-0123456789abcdef").mkdir()
+    store.save({"a": 2}, lambda folder: None)
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["2", "notes"]

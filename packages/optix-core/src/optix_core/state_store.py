@@ -12,8 +12,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -44,6 +44,7 @@ FILES_NAME = "files"
 MAX_STATE_BYTES = MAX_TEXT_BYTES - 4096
 """What a state may take as JSON; the envelope comes on top."""
 
+_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -95,12 +96,13 @@ class StateStore:
 
         Raises:
             ContractViolationError: if something cannot be stored; the state before stays.
+            CheckpointCorruptError: if the folder is a link.
             OSError: if the disk is full or fails; the state before stays.
         """
         packed, arrays = pack(tree, "state")
         make_directory(self._path)
-        with open_directory(self._path) as root:
-            earlier = names_in(root)
+        with self._opened() as root:
+            earlier = [name for name in names_in(root) if _is_ours(name)]
             number = 1 + max((int(name) for name in earlier if _is_number(name)), default=0)
             staged = f".tmp-{secrets.token_hex(8)}"
             try:
@@ -127,13 +129,13 @@ class StateStore:
         """Read the latest state; None where there is none.
 
         Raises:
-            CheckpointCorruptError: if it is damaged.
+            CheckpointCorruptError: if it is damaged, or the folder is a link.
             CheckpointError: if a newer version wrote it.
             OSError: if it cannot be read.
         """
         if not self._path.is_dir():
             return None
-        with open_directory(self._path) as root:
+        with self._opened() as root:
             numbers = [int(name) for name in names_in(root) if _is_number(name)]
             if not numbers:
                 return None
@@ -149,6 +151,21 @@ class StateStore:
         has_arrays = any(file.name == ARRAYS_NAME for file in content.files)
         arrays = load_arrays(folder_path / ARRAYS_NAME) if has_arrays else {}
         return SavedState(tree=unpack(content.tree, arrays), files=folder_path / FILES_NAME)
+
+    @contextmanager
+    def _opened(self) -> Generator[int]:
+        """Open the folder, which nobody may have replaced by a link to one of others."""
+        if self._path.is_symlink():
+            raise CheckpointCorruptError(f"{self._path} is a link, and none is followed")
+        with (
+            open_directory(self._path.parent) as parent,
+            open_directory(self._path.name, inside=parent) as root,
+        ):
+            yield root
+
+
+def _is_ours(name: str) -> bool:
+    return _is_number(name) or _TEMPORARY.fullmatch(name) is not None
 
 
 def _is_number(name: str) -> bool:
