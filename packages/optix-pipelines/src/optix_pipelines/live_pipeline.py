@@ -1,9 +1,8 @@
 """Windows from a source that nobody can reset or repeat."""
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -27,8 +26,6 @@ from optix_pipelines.live.live_item import LiveItem
 from optix_pipelines.live.live_window import LiveWindow
 from optix_pipelines.live.reconnect_policy import ReconnectPolicy
 from optix_pipelines.live.stream_reader import StreamReader
-
-logger = logging.getLogger(__name__)
 
 POLL_S = 0.05
 """How often a boundary is asked while the source is silent."""
@@ -121,6 +118,7 @@ class LivePipeline(BasePipeline):
         self._window_id = 0
         self._offset = self._next_offset = 0
         self._return = 0.0
+        self._losses: tuple[str, ...] = ()
         self._heard_at = 0.0
         if agent is not None:
             self.set_agent(agent)
@@ -183,12 +181,21 @@ class LivePipeline(BasePipeline):
         if reader is not None:
             reader.join()
 
+    @property
+    def losses(self) -> Sequence[str]:
+        """What `load_state_dict` could not put back."""
+        return self._losses
+
     def state_dict(self) -> dict[str, Any]:
         """Where the source is to be read from again: behind the last window delivered."""
         return {"offset": self._offset, "window_id": self._window_id, "return": self._return}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on behind the last window of another process, as far as the source can."""
+        """Go on behind the last window of another process, as far as the source can; see `losses`.
+
+        Raises:
+            PipelineError: if the source is being read already.
+        """
         with self._lock:
             if self._reader is not None:
                 raise PipelineError(
@@ -199,12 +206,10 @@ class LivePipeline(BasePipeline):
         self._window_id = int(state["window_id"])
         can_replay = isinstance(self._source, Replayable)
         self._return = float(state["return"]) if can_replay else 0.0
-        if self._offset and not can_replay:
-            logger.warning(
-                "%s has no seek(offset): what it sent since window %d is lost",
-                type(self._source).__name__,
-                self._window_id - 1,
-            )
+        if not can_replay:
+            name, last = type(self._source).__name__, self._window_id - 1
+            lost = f"{name} has no seek(offset): what it sent since window {last} is lost"
+            self._losses = (lost,)
 
     def _next_window(self) -> EpisodeData | None:
         agent, reader = self._seated(), self._reading()
