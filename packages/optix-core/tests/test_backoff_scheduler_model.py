@@ -41,6 +41,8 @@ class Model:
     scores: list[float] = field(default_factory=list[float])
     windows: list[int] = field(default_factory=list[int])
     better: list[bool] = field(default_factory=list[bool])
+    proofs: list[bool] = field(default_factory=list[bool])
+    """Whether a plateau was proven at each evaluation."""
     watches: list[int] = field(default_factory=list[int])
     """How many evaluations there had been at each entry into WATCHDOG."""
     delays: int = 0
@@ -86,6 +88,9 @@ class Model:
         entered = [entry for entry in self.watches if entry <= index]
         return bool(entered) and not any(self.fires(i) for i in range(entered[-1], index))
 
+    def is_proven(self, index: int) -> bool:
+        return index >= 0 and self.proofs[index] and not self.is_watching(index)
+
     def wakes(self) -> list[int]:
         return [i for i in range(len(self.scores)) if self.is_watching(i) and self.fires(i)]
 
@@ -98,7 +103,7 @@ class Model:
         if self.is_watching(n_evaluations):
             return LoopState.WATCHDOG
         count = self.count(n_evaluations)
-        if count >= self.settings.dormant_threshold:
+        if count >= self.settings.dormant_threshold or self.is_proven(n_evaluations - 1):
             return LoopState.DORMANT
         is_cool = count >= self.settings.plateau_threshold
         return LoopState.COOLING if is_cool else LoopState.ACTIVE
@@ -123,7 +128,8 @@ class Model:
         """Return what the last evaluation decides, in words."""
         index = len(self.scores) - 1
         if index in self.improvements():
-            return ["first" if index == self.improvements()[0] else "better"]
+            name = "first" if index == self.improvements()[0] else "better"
+            return [name, "sleep"] if self.is_proven(index) else [name]
         if self.is_watching(index):
             return ["fall", "wake"] if self.fires(index) else []
         restores = self.settings.rollback_on_degradation
@@ -131,7 +137,8 @@ class Model:
         names = ["fall"] if is_told else []
         count = self.count(index + 1)
         names += ["cool"] if count == self.settings.plateau_threshold else []
-        names += ["sleep"] if count == self.settings.dormant_threshold else []
+        is_over = count == self.settings.dormant_threshold or self.is_proven(index)
+        names += ["sleep"] if is_over else []
         return names
 
 
@@ -184,15 +191,18 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
         self.model = Model(self.settings, window_id)
 
     @precondition(lambda self: self.state.state is not LoopState.DORMANT)
-    @rule(score=scores, is_better=st.booleans())
-    def evaluate(self, score: float, *, is_better: bool) -> None:
-        window_id = self.state.next_window
-        evaluation = Evaluation(window_id=window_id, score=score, is_better=is_better)
+    @rule(score=scores, is_better=st.booleans(), chance=st.integers(0, 9))
+    def evaluate(self, score: float, *, is_better: bool, chance: int) -> None:
+        window_id, is_plateau = self.state.next_window, chance == 0
+        evaluation = Evaluation(
+            window_id=window_id, score=score, is_better=is_better, is_plateau=is_plateau
+        )
         had_excursion = self.state.in_excursion
         self.state, decisions = decide(self.settings, self.state, evaluation)
         self.model.scores.append(score)
         self.model.windows.append(window_id)
         self.model.better.append(is_better)
+        self.model.proofs.append(is_plateau)
         self.model.delays = 0
         assert [in_words(decision) for decision in decisions] == self.model.names()
         for decision in decisions:

@@ -46,19 +46,25 @@ def test_a_whole_number_stays_one() -> None:
     ("amount", "error", "expected"),
     [
         (0.021, 0.0, 1 / 1.5),
+        (0.044, 0.0, 1 / 1.5),
+        (0.046, 0.0, 1.5**-2),
+        (0.1, 0.0, 1.5**-2),
+        (0.11, 0.0, 1.5**-3),
+        (5.0, 0.0, 1.5**-4),
         (0.02, 0.0, 1.0),
         (0.005, 0.0, 1.0),
         (0.0049, 0.0, 1.5),
         (0.5, 0.2, 1.0),
-        (0.5, 0.1, 1 / 1.5),
+        (0.5, 0.1, 1.5**-3),
         (0.001, 0.01, 1.0),
         (float("nan"), 0.0, 1.0),
-        (float("inf"), 0.0, 1 / 1.5),
+        (float("inf"), 0.0, 1.5**-4),
         (1.0, float("inf"), 1.0),
     ],
 )
 def test_the_band_of_divergence(amount: float, error: float, expected: float) -> None:
-    assert factor_for(PolicyChange(amount=amount, error=error), 1000) == expected
+    factor = factor_for(PolicyChange(amount=amount, error=error), 1000)
+    assert factor == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

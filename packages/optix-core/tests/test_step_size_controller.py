@@ -85,13 +85,13 @@ def test_a_greedy_policy_is_held_within_the_churn_band() -> None:
 
 
 def test_a_change_takes_effect_with_the_next_lesson() -> None:
-    agent, by = MeasuringCoinAgent(9.0), controller()
+    agent, by = MeasuringCoinAgent(0.6), controller()
     data = window()
     assert by.before_learn(agent, data) is None
     by.after_learn(data, agent.learn(data))
-    assert agent.params["learning_rate"] == 9.0  # what made the policy is still in force
+    assert agent.params["learning_rate"] == 0.6  # what made the policy is still in force
     change = by.before_learn(agent, window(window_id=1))
-    assert change == ({"learning_rate": 9.0}, {"learning_rate": 6.0})
+    assert change == ({"learning_rate": 0.6}, {"learning_rate": pytest.approx(0.6 / 1.5**2)})
 
 
 @pytest.mark.parametrize("kind", [StatefulCoinAgent, BatchCoinAgent, TellingCoinAgent])
@@ -195,7 +195,12 @@ def test_an_agent_that_cannot_be_asked_hears_how_to_opt_out() -> None:
 
 def test_a_broken_policy_keeps_its_step_size_and_an_infinite_change_cuts_it() -> None:
     agent, by = CoinAgent(3.0), controller()
-    for kl, expected in ((float("nan"), 3.0), (float("inf"), 2.0), (-1e-4, 3.0)):
+    for kl, expected in (
+        (float("nan"), 3.0),
+        (0.03, 2.0),
+        (-1e-4, 3.0),
+        (float("inf"), 3.0 / 1.5**4),
+    ):
         by.after_learn(window(), {"kl": kl})
         by.before_learn(agent, window())
         assert agent.params["learning_rate"] == pytest.approx(expected)

@@ -139,6 +139,7 @@ def _optimizer(
         callbacks=callbacks,
         seed=run.seeds.seed,
         autotune=settings.autotune,
+        plateau_test=settings.plateau_test,
     )
     optimizer.annotate(run.sections())
     return optimizer

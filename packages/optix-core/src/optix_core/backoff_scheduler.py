@@ -105,6 +105,8 @@ class Evaluation:
     is_worse: bool = True
     """Whether a score below the degradation threshold may be called degraded: False where the
     evidence does not show that the policy is worse than the best."""
+    is_plateau: bool = False
+    """Whether the run has been shown, by other means than the count, to improve no more."""
 
 
 def start_round(
@@ -172,7 +174,8 @@ def decide(
     an evaluation without improvement; it neither begins, lengthens nor ends a degradation.
     Without improvement the count grows: at `plateau_threshold` ACTIVE becomes COOLING, at
     `dormant_threshold` DORMANT, and from the evaluation that enters COOLING on
-    interval ← min(interval · backoff_factor, max_interval_episodes).
+    interval ← min(interval · backoff_factor, max_interval_episodes). A proven plateau makes ACTIVE
+    and COOLING DORMANT at once, also with a score that is the best by a little.
 
     A degradation (`is_degraded` and `is_worse`, `degradation_patience` times in a row) gives
     `Degrade` where it is new or where the best is to be restored; a rollback starts the row anew,
@@ -194,6 +197,7 @@ def decide(
     """
     if state.state is LoopState.DORMANT:
         raise LoopError("a DORMANT round takes no evaluation; start a round or enter WATCHDOG")
+    is_learning = state.state is not LoopState.WATCHDOG
     decisions: tuple[Decision, ...]
     if _is_improvement(state, evaluation):
         decisions = (Improve(is_first=state.best_score is None),)
@@ -205,6 +209,8 @@ def decide(
         state, degrade = _follow_excursion(settings, state, evaluation)
         follow = _watch if state.state is LoopState.WATCHDOG else _back_off
         state, decisions = follow(settings, state, degrade)
+    if evaluation.is_plateau and is_learning and state.state is not LoopState.DORMANT:
+        decisions, state = (*decisions, EnterDormant()), enter_dormant(state)
     return replace(state, next_window=evaluation.window_id + state.gap), decisions
 
 

@@ -57,6 +57,14 @@ class LoopHandle(Protocol):
         ...
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether nothing shows that the run ever rose above its first evaluations.
+
+        Never without evidence in the scores; known for good once the run has risen.
+        """
+        ...
+
+    @property
     def ending(self) -> Stop | None:
         """Why the run ends; None while it goes on."""
         ...

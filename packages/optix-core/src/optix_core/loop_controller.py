@@ -59,7 +59,9 @@ class LoopController:
         self._stage = Stage(parts.pipeline, parts.val_pipeline, parts.seeds)
         self._learning = LearningSeat(parts.agent)
         self._book = RoundBook(
-            parts.scheduler_settings, BestPolicies(parts.registry, parts.promotion.is_better)
+            parts.scheduler_settings,
+            BestPolicies(parts.registry, parts.promotion.is_better),
+            parts.plateau_test,
         )
         self._ending: Stop | None = None
         self._offered_round: NextRound | None = None
@@ -120,6 +122,11 @@ class LoopController:
     def round_best_snapshot(self) -> PolicySnapshot | None:
         """The best policy of this round so far."""
         return self._book.bests.of_round
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing shows that the run ever rose above its first evaluations."""
+        return self._book.is_stuck
 
     @property
     def ending(self) -> Stop | None:
@@ -261,7 +268,7 @@ class LoopController:
         parts.steering.settle(self.learner, metrics, is_tuned=parts.tuning.moves_alone)
         self._book.enter(metrics)
         trial = self._try(metrics)
-        decisions = self._book.decide(window_id, metrics.primary_score, trial)
+        decisions = self._book.decide(window_id, metrics, trial)
         for decision in decisions:
             self._carry_out(decision, metrics, trial)
         self._tune()

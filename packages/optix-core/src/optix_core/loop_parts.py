@@ -10,6 +10,7 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.plateau_test import PlateauTest
 from optix_core.promotion import Promotion
 from optix_core.run_directory import RunDirectory
 from optix_core.seeds import SeedPlan
@@ -34,6 +35,7 @@ class LoopParts:
     branch_store: CheckpointRegistry
     seeds: SeedPlan
     scheduler_settings: SchedulerSettings
+    plateau_test: PlateauTest | None
     promotion: Promotion
     max_windows: int | None
     asked: Mapping[str, Mapping[str, Any]]

@@ -21,6 +21,7 @@ from optix_core.loop_callback import LoopCallback
 from optix_core.loop_controller import LoopController
 from optix_core.loop_parts import LoopParts
 from optix_core.loop_state import LoopState
+from optix_core.plateau_test import PlateauTest
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.promotion import Promotion
 from optix_core.resumption import check_same_run, read_latest, report_of_finished, seed_of
@@ -72,6 +73,8 @@ class RLOptimizer:
             alone, as without evidence.
         resume: go on with the latest run in `checkpoint_dir` where it was interrupted, killed,
             failed, stopped or ended by `max_episodes`; see `run`. Begins one where there is none.
+        plateau_test: whether scores with evidence may prove a plateau, and so end a round, before
+            `dormant_threshold` evaluations without improvement do; see `PlateauTest`.
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -105,6 +108,7 @@ class RLOptimizer:
         step_param: str | None = None,
         confirm: bool = True,
         resume: bool = False,
+        plateau_test: bool = True,
     ) -> None:
         _expect("agent", agent, BaseAgent)
         _expect("pipeline", pipeline, BasePipeline)
@@ -127,6 +131,7 @@ class RLOptimizer:
             find_step_size(agent, step_param)
         self._autotune = autotune
         self._step_param = step_param
+        self._plateau_test = plateau_test
         self._agent = agent
         self._pipeline = pipeline
         self._val_pipeline = val_pipeline
@@ -234,6 +239,7 @@ class RLOptimizer:
             branch_store=self._directory.branch_store(),
             seeds=self._seeds,
             scheduler_settings=self._settings,
+            plateau_test=PlateauTest() if self._plateau_test else None,
             promotion=Promotion(
                 judge,
                 seed=self._seeds.integer("promotion"),
@@ -272,6 +278,7 @@ class RLOptimizer:
             "max_snapshots": self._max_snapshots,
             "autotune": self._autotune,
             "step_param": self._step_param,
+            "plateau_test": self._plateau_test,
         }
         return {"run": parts, "loop": loop, **self._annotations}
 

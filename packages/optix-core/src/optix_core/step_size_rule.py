@@ -10,6 +10,8 @@ BAND = 2.0
 """The change may lie between the target divided and multiplied by this."""
 STEP = 1.5
 """Factor of one move."""
+MOST_STEPS = 4
+"""Moves down at once, at most: 1.5⁴ is a fifth."""
 CHURN_BAND = (0.08, 0.35)
 """Share of greedy actions that may change per 1,000 environment steps."""
 _CHURN_STEPS = 1000.0
@@ -18,10 +20,12 @@ _Z = 3.0
 
 
 def factor_for(change: PolicyChange, n_steps: int) -> float:
-    """Return by what the step size is to be multiplied: 1/1.5, 1 or 1.5.
+    """Return by what the step size is to be multiplied: 1.5, 1, or 1/1.5 once or several times.
 
     KL > 2t divides, KL < t/2 multiplies, with t = 0.01 per `learn()`; where the change has a
-    standard error, it has to lie beyond by 3 of them. The churn of a
+    standard error, it has to lie beyond by 3 of them. KL grows with the square of a small step:
+    for each 1.5² that it lies above 2t the step size is divided once more, 4 times at most, since
+    a policy that is thrown about ruins itself before single divisions have helped. The churn of a
     greedy policy divides above 0.35 per 1,000 steps and multiplies below 0.08. A change that is no
     number keeps the step size; an infinite one divides.
 
@@ -41,8 +45,16 @@ def factor_for(change: PolicyChange, n_steps: int) -> float:
         low, high = CHURN_BAND
     if math.isnan(amount) or math.isnan(error):
         return 1.0
-    if amount > high and amount - _Z * error > high:
-        return 1.0 / STEP
+    proven = amount if error == 0.0 else amount - _Z * error
+    if proven > high:
+        return STEP ** -(1 if change.is_churn else _steps_down(proven / high))
     if amount + _Z * error < low:
         return STEP
     return 1.0
+
+
+def _steps_down(excess: float) -> int:
+    # The comparison first: an infinite excess has no logarithm to round.
+    if excess >= STEP ** (2 * MOST_STEPS):
+        return MOST_STEPS
+    return min(MOST_STEPS, 1 + math.floor(math.log(excess) / math.log(STEP**2)))

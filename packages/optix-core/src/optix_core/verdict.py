@@ -29,8 +29,7 @@ def judge_convergence(
         n_without_improvement: how many in a row were no better than the best.
     """
     if best is None or never_rose(first, best.eval_metrics, n_evaluations):
-        detail = "no evidence that the score ever rose above the first evaluations"
-        return Stop(StopReason.NO_IMPROVEMENT, detail)
+        return Stop(StopReason.NO_IMPROVEMENT, _no_rise(first, best))
     detail = f"no improvement in {n_without_improvement} evaluations in a row"
     return Stop(StopReason.CONVERGED, detail)
 
@@ -69,6 +68,15 @@ def never_rose(
     base_error = math.hypot(*(error / len(known) for _, error in known))
     rise = end[0] - base_score
     return rise <= _quantile(n_evaluations) * math.hypot(end[1], base_error)
+
+
+def _no_rise(first: Sequence[EvalMetrics], best: PolicySnapshot | None) -> str:
+    if best is None:
+        return "no score was finite"
+    scores = [metrics.primary_score for metrics in first if metrics.is_finite]
+    begun = f" ({mean(scores):.4g})" if scores else ""
+    reached = f" ({best.eval_metrics.primary_score:.4g})"
+    return f"no evidence that the best{reached} ever rose above the first evaluations{begun}"
 
 
 def _evidence(metrics: EvalMetrics) -> tuple[float, float] | None:
