@@ -19,6 +19,7 @@ from optix_core import (
 from optix_core.errors import ConfigurationError, LoopError
 from optix_core.testing import FakeAgent, ScriptedPipeline
 from optix_evolve import EnsembleAgent, MetaAction, NoiseLimits, PolicyManager
+from optix_evolve.score_window import Signals
 
 
 class Run:
@@ -50,6 +51,7 @@ class Run:
         controller: Any = None,
         *,
         noise_limits: NoiseLimits | None = None,
+        signals: Signals = "documented",
         **settings: Any,
     ) -> RunReport:
         callback = self.manager.as_callback(
@@ -58,6 +60,7 @@ class Run:
             meta_controller=controller,
             stream=self.stream,
             noise_limits=noise_limits,
+            signals=signals,
         )
         optimizer = RLOptimizer(
             self.first,
@@ -263,3 +266,32 @@ def test_noise_stays_within_the_limits_given(
     (spawned,) = case.journal("spawned")
     assert spawned["lineage"]["noise_scale"] == max_scale
     assert ("learning_rate" in spawned["lineage"]["perturbation"]) is moves
+
+
+class FlatRun(Run):
+    """Whoever plays earns the same, until the last of all is made."""
+
+    def play(self, agent: BaseAgent, window_id: int) -> list[float]:
+        if len(self.made) > 2 and agent is self.made[2]:
+            return super().play(agent, window_id)
+        return [-500.0, -500.0]
+
+
+def test_a_run_that_never_rose_begins_anew_and_one_that_did_is_cloned(tmp_path: Path) -> None:
+    case = FlatRun(tmp_path, [0.0] * 5, max_spawns=3)
+    report = case.run(case.factory, signals="sound")
+    assert report.stop_reason is StopReason.BUDGET_EXHAUSTED
+    lineages = [event["lineage"] for event in case.journal("spawned")]
+    assert [lineage["parent"] is None for lineage in lineages] == [True, True, False]
+    assert lineages[0]["noise_scale"] is None
+    assert [agent.calls["load_weights"] > 0 for agent in case.made[1:4]] == [False, False, True]
+    assert report.best_score is not None
+    assert report.best_score > 0.0
+    assert case.stream.getvalue().count("fresh weights") == 2
+
+
+def test_documented_signals_always_clone(tmp_path: Path) -> None:
+    case = FlatRun(tmp_path, [0.0] * 3, max_spawns=1)
+    case.run(case.factory)
+    (spawned,) = case.journal("spawned")
+    assert spawned["lineage"]["parent"] is not None

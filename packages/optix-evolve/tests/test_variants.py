@@ -6,10 +6,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from optix_core import BaseAgent, CheckpointRegistry, EvalMetrics, HyperparamSet
+from optix_core import BaseAgent, CheckpointRegistry, Domain, EvalMetrics, HyperparamSet
 from optix_core.errors import CheckpointError, ContractViolationError, LoopError
 from optix_core.testing import FakeAgent
-from optix_evolve.variants import fresh_agent, make_variant
+from optix_evolve.variants import draw_anew, fresh_agent, make_variant
 
 PARAMS = {"learning_rate": 0.01, "gamma": 0.99, "n_layers": 3, "name": "a", "is_on": True}
 
@@ -85,3 +85,40 @@ def test_factories_that_fail_are_named() -> None:
         fresh_agent(wrong)
     with pytest.raises(CheckpointError, match="no file"):
         fresh_agent(typed)
+
+
+class Declaring(FakeAgent):
+    """Declares a domain of each kind."""
+
+    def hyperparam_space(self) -> dict[str, Domain]:
+        return {
+            "learning_rate": Domain(low=1e-6, high=1.0, log=True, role="step_size"),
+            "entropy": Domain(low=1e-4, high=1e-1, log=True),
+            "layers": Domain(low=1, high=9, integer=True),
+            "share": Domain(low=0.0, high=2.0),
+            "weight": Domain(),
+        }
+
+
+def test_a_fresh_start_draws_from_the_domains_and_leaves_the_step_size() -> None:
+    given = {"learning_rate": 0.1, "entropy": 0.01, "layers": 3, "share": 1.0, "weight": 5.0}
+    rng = np.random.default_rng(0)
+    drawn: list[dict[str, Any]] = []
+    for _ in range(300):
+        agent = Declaring(given)
+        changes = draw_anew(agent, rng=rng, window_id=7)
+        params = agent.get_hyperparams().params
+        assert changes == {
+            name: (given[name], value) for name, value in params.items() if value != given[name]
+        }
+        drawn.append(params)
+    assert {params["learning_rate"] for params in drawn} == {0.1}
+    assert {params["layers"] for params in drawn} == set(range(1, 10))
+    assert all(isinstance(params["layers"], int) for params in drawn)
+    decades = np.log10([params["entropy"] for params in drawn])
+    assert decades.min() >= -4.0
+    assert decades.max() <= -1.0
+    assert abs(float(decades.mean()) + 2.5) < 0.2
+    assert abs(float(np.mean([params["share"] for params in drawn])) - 1.0) < 0.15
+    spread = np.log10([params["weight"] / 5.0 for params in drawn])
+    assert abs(float(spread.std()) - 0.3) < 0.05

@@ -48,7 +48,9 @@ def _windows_of(history: RunHistory, number: int) -> list[Event]:
 
 
 def _lineage_text(lineage: Mapping[str, Any]) -> str:
-    parent = f"from {lineage['parent']} ({score_text(lineage['parent_score'])})"
+    parent = "fresh weights"
+    if lineage["parent"] is not None:
+        parent = f"from {lineage['parent']} ({score_text(lineage['parent_score'])})"
     noise = lineage["noise_scale"]
     strength = "" if noise is None else f", noise {noise:.3g}"
     changes = ", ".join(

@@ -44,7 +44,9 @@ class PlateauFit:
             return self.slope * self.span
         if self.df < 1.0:
             return math.inf
-        return (self.slope + student_quantile(_LEVEL, self.df) * self.slope_se) * self.span
+        # Whole degrees of freedom, on the side of caution: their quantiles are remembered.
+        quantile = student_quantile(_LEVEL, math.floor(self.df))
+        return (self.slope + quantile * self.slope_se) * self.span
 
 
 def fit_plateau(windows: Sequence[int], scores: Sequence[float]) -> PlateauFit | None:

@@ -25,7 +25,7 @@ from optix_evolve.regime_boosts import RegimeBoosts
 from optix_evolve.regime_detector import RegimeDetector
 from optix_evolve.score_window import Signals, check_signals
 from optix_evolve.training_report import lineage_status, render_training_report
-from optix_evolve.variants import fresh_agent, make_variant
+from optix_evolve.variants import draw_anew, fresh_agent, make_variant
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +43,10 @@ class PolicyManagerCallback(LoopCallback):
 
     A spawn clones the run's best policy into a fresh agent, perturbs its hyperparameters by the
     adaptive noise, adds it with weight 0, prunes beyond the ensemble's size, and makes it the
-    learner of a round of its own. NO_OP and PRUNE let the same learner go on once; DORMANT again
-    without an improvement in between ends the run. Without a factory the run ends at DORMANT.
+    learner of a round of its own. With sound signals, a run that shows no sign of ever having
+    risen begins anew instead: with the weights that the factory gives, and hyperparameters drawn
+    from their domains. NO_OP and PRUNE let the same learner go on once; DORMANT again without an
+    improvement in between ends the run. Without a factory the run ends at DORMANT.
 
     The agent given to `RLOptimizer` holds the run's best policy afterwards. Where it is a member
     whose own policy is another one, a fresh agent with that policy takes its place.
@@ -217,11 +219,24 @@ class PolicyManagerCallback(LoopCallback):
                 "agent_factory returned an agent that is in use already; let it make a new one "
                 "at each call"
             )
+        is_anew = self._begins_anew()
+        lineage = self._fresh_start(shell) if is_anew else self._clone(parent, shell)
+        self._ensemble.add_variant(shell, lineage)
+        self._ensemble.learner = shell
+        removed = self._ensemble.prune_excess()
+        self._loop.record("spawned", lineage=lineage_status(lineage), pruned=removed)
+        return NextRound(shell)
+
+    def _begins_anew(self) -> bool:
+        """Whether the best is no better than the beginning, so that copying it leads nowhere."""
+        return self._signals == "sound" and self._loop.is_stuck
+
+    def _clone(self, parent: PolicySnapshot, shell: BaseAgent) -> Lineage:
         noise = adaptive_noise(self._loop.history, limits=self._noise_limits, signals=self._signals)
         changes = make_variant(
             shell, parent, self._registry, noise_scale=noise.noise_scale, rng=self._rng
         )
-        lineage = Lineage(
+        return Lineage(
             parent_id=self._member_of(parent),
             parent_snapshot_id=parent.snapshot_id,
             parent_score=parent.eval_metrics.primary_score,
@@ -229,11 +244,10 @@ class PolicyManagerCallback(LoopCallback):
             noise=noise,
             round_index=self._ensemble.spawn_count + 1,
         )
-        self._ensemble.add_variant(shell, lineage)
-        self._ensemble.learner = shell
-        removed = self._ensemble.prune_excess()
-        self._loop.record("spawned", lineage=lineage_status(lineage), pruned=removed)
-        return NextRound(shell)
+
+    def _fresh_start(self, shell: BaseAgent) -> Lineage:
+        changes = draw_anew(shell, rng=self._rng, window_id=0)
+        return Lineage(perturbation=changes, round_index=self._ensemble.spawn_count + 1)
 
     def _member_of(self, snapshot: PolicySnapshot) -> int | None:
         owners = (i for i, own in self._own.items() if own.snapshot_id == snapshot.snapshot_id)

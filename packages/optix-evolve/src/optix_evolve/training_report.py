@@ -84,7 +84,7 @@ def _member_row(member: Mapping[str, Any]) -> str:
 
 
 def _lineage_rows(members: list[Mapping[str, Any]]) -> list[str]:
-    variants = [member for member in members if member["lineage"]["parent"] is not None]
+    variants = [member for member in members if member["lineage"]["round"] > 0]
     rows = [_lineage_row(member["index"], member["lineage"]) for member in variants]
     return ["  Lineage          :", *rows] if rows else []
 
@@ -96,7 +96,8 @@ def _lineage_row(index: int, lineage: Mapping[str, Any]) -> str:
     )
     noise = lineage["noise_scale"]
     strength = "" if noise is None else f"  noise={noise:.4f}"
-    return f"    [{index}] from {lineage['parent']}{strength}  {changes or 'unchanged'}"
+    origin = "fresh weights" if lineage["parent"] is None else f"from {lineage['parent']}"
+    return f"    [{index}] {origin}{strength}  {changes or 'unchanged'}"
 
 
 def _short(value: object) -> str:
