@@ -31,6 +31,7 @@ MAX_OBSERVATIONS = 256
 _KL_NAMES = ("kl", "approx_kl")
 _ACT_SHARE = 4
 _LONGEST_WAIT = 16
+_LONGEST_WAIT_AT_ONCE = 4
 _PATIENCE = 3
 _SMALL = 1e-12
 
@@ -41,9 +42,10 @@ class StepSizeController:
 
     The change is, in this order: `kl` or `approx_kl` of what `learn` returned; the divergence of
     `action_distribution` before and after; that of actions, by `act_batch` or `act`
-    (`policy_change` has the formulas), on at most 256 observations of the window itself. An agent
-    that has to `act` on one at a time is asked about at most a quarter of the window's, and while
-    its change is as it should be ever more rarely, every 16th lesson in the end. No environment
+    (`policy_change` has the formulas), on at most 256 observations of the window itself. While its
+    change is as it should be an agent is asked ever more rarely, at each 4th lesson in the end;
+    one that has to `act` on one observation at a time at each 16th, and about at most a quarter of
+    the window's. No environment
     step is spent, no score is looked at. `step_size_rule` says by what factor the step size moves,
     `StepSize` within which limits.
 
@@ -211,7 +213,8 @@ class StepSizeController:
 
     def _slow_down(self) -> None:
         is_settled = self._factor == 1.0 and not self._n_unchanged
-        self._wait = min(2 * self._wait, _LONGEST_WAIT) if is_settled and self._is_slow else 1
+        longest = _LONGEST_WAIT if self._is_slow else _LONGEST_WAIT_AT_ONCE
+        self._wait = min(2 * self._wait, longest) if is_settled else 1
         self._until_probe = self._wait - 1
 
     def _abstain(self, reason: str, level: int = logging.WARNING) -> None:
