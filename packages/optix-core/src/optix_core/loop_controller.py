@@ -1,7 +1,7 @@
 """The training loop: collects windows and carries out what was decided about them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, assert_never, final
 
@@ -36,7 +36,7 @@ from optix_core.round_book import RoundBook
 from optix_core.run_recorder import RunProgress, RunRecorder, WindowOutcome
 from optix_core.run_report import RunReport
 from optix_core.run_state import RunState
-from optix_core.stage import Stage
+from optix_core.stage import Stage, try_all
 from optix_core.standing import Standing
 from optix_core.state_keeper import StateKeeper
 from optix_core.state_store import SavedState
@@ -378,7 +378,7 @@ class LoopController:
     def _close(self, failure: BaseException | None) -> RunReport:
         """End the run however it ended; a failure in flight is never masked."""
         notify = self._parts.callbacks.notify
-        errors = _try_all([lambda: notify("on_loop_stop"), *self._stage.closers])
+        errors = try_all([lambda: notify("on_loop_stop"), *self._stage.closers])
         ending = self._ending or Stop(StopReason.STOPPED)
         report = report_run(
             self._parts,
@@ -394,14 +394,3 @@ class LoopController:
         if failure is None and errors:
             raise errors[0]
         return report
-
-
-def _try_all(steps: Sequence[Callable[[], object]]) -> list[Exception]:
-    errors: list[Exception] = []
-    for step in steps:
-        try:
-            step()
-        except Exception as error:
-            logger.exception("closing the run raised")
-            errors.append(error)
-    return errors

@@ -1,6 +1,7 @@
 """The pipelines of a run, and the agent that plays them."""
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 from optix_core.abilities import (
@@ -15,6 +16,8 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
 from optix_core.seeds import SeedPlan
+
+logger = logging.getLogger(__name__)
 
 
 @final
@@ -90,3 +93,15 @@ class Stage:
             if supports(pipeline, NamesLosses):
                 losses.extend(pipeline.losses)
         return losses
+
+
+def try_all(steps: Sequence[Callable[[], object]]) -> list[Exception]:
+    """Take every step, whatever the others raise; returns what they raised, logged."""
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as error:
+            logger.exception("closing the run raised")
+            errors.append(error)
+    return errors
