@@ -1,6 +1,6 @@
 """An ensemble's books: its members, their weights, and how many spawns are left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from optix_core import BaseAgent
@@ -195,6 +195,25 @@ class Ensemble:
             "spawns_remaining": None if limit is None else max(0, limit - self._spawn_count),
             "budget_exhausted": self.is_budget_exhausted,
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the books without the agents."""
+        return {
+            "population": self.population.state_dict(),
+            "spawn_count": self._spawn_count,
+            "prune_count": self._prune_count,
+            "regime": self.regime,
+            "in_training": sorted(self._in_training),
+            "version": self._version,
+        }
+
+    def restore(self, state: Mapping[str, Any], agents: Mapping[int, BaseAgent]) -> None:
+        """Take back what `state_dict` told of, with these agents by the members' ids."""
+        self.population.restore(state["population"], agents)
+        self._spawn_count, self._prune_count = state["spawn_count"], state["prune_count"]
+        self.regime = state["regime"]
+        self._in_training = set(state["in_training"])
+        self._version = state["version"]
 
     def _member(self, index: int) -> Member:
         if not 0 <= index < len(self.population):

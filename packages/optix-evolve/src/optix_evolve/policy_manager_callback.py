@@ -3,7 +3,8 @@
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from typing import TextIO, final
+from pathlib import Path
+from typing import Any, TextIO, final
 
 from optix_core import (
     BaseAgent,
@@ -16,11 +17,14 @@ from optix_core import (
     Stop,
     StopReason,
 )
+from optix_core.abilities import HasState, supports
 from optix_core.errors import ConfigurationError, ContractViolationError
+from optix_core.generator_state import generator_from_state, generator_state
 from optix_evolve.adaptive_noise import NoiseLimits, adaptive_noise
 from optix_evolve.ensemble import Ensemble
+from optix_evolve.member_agents import agent_states, build_agents, load_agents, save_agents
 from optix_evolve.meta_controller import DecisionRule, MetaAction
-from optix_evolve.population import Lineage
+from optix_evolve.population import Lineage, Member
 from optix_evolve.regime_boosts import RegimeBoosts
 from optix_evolve.regime_detector import RegimeDetector
 from optix_evolve.score_window import Signals, check_signals
@@ -81,6 +85,8 @@ class PolicyManagerCallback(LoopCallback):
         self._stop_fn: Callable[[], object] | None = None
         self._own: dict[int, PolicySnapshot] = {}
         self._went_on_against: str | None = None
+        self._agents: Mapping[int, BaseAgent] = {}
+        self._resumed: Mapping[str, Any] = {}
         self._loop: LoopHandle
 
     def set_stop_fn(self, stop_fn: Callable[[], object]) -> None:
@@ -151,6 +157,69 @@ class PolicyManagerCallback(LoopCallback):
                 self._registry.unpin(snapshot.snapshot_id)
             self._own.clear()
             self._report()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the ensemble, and of its members but the learner what their weights lack."""
+        return {
+            "ensemble": self._ensemble.state_dict(),
+            "given": self._id_of(self._agent),
+            "learner": self._id_of(self._loop.learner),
+            "agents": agent_states(self._others()),
+            "own": {str(i): own.snapshot_id for i, own in self._own.items()},
+            "went_on_against": self._went_on_against,
+            "rng": generator_state(self._rng),
+            "regimes": self._regimes.state_dict(),
+            "controller": (
+                self._controller.state_dict() if supports(self._controller, HasState) else None
+            ),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Build the ensemble of then anew; `load_files` fills its members.
+
+        Raises:
+            ConfigurationError: if there is no factory for its variants, or a member is missing.
+            CheckpointError: if a snapshot is gone.
+        """
+        books = state["ensemble"]
+        agents = build_agents(
+            books["population"]["members"],
+            self._ensemble.population,
+            self._factory,
+            books["spawn_count"],
+        )
+        if state["given"] is not None:
+            agents[state["given"]] = self._agent
+        self._ensemble.restore(books, agents)
+        self._ensemble.learner = agents.get(state["learner"], self._agent)
+        self._agents, self._resumed = agents, state
+        for member_id, snapshot_id in state["own"].items():
+            self._pin_own(int(member_id), self._registry.find(snapshot_id))
+        self._went_on_against = state["went_on_against"]
+        self._rng = generator_from_state(state["rng"])
+        self._regimes.load_state_dict(state["regimes"])
+        if supports(self._controller, HasState) and state["controller"] is not None:
+            self._controller.load_state_dict(state["controller"])
+
+    def save_files(self, folder: str) -> None:
+        """Write the weights of all members but the learner, which the loop saves itself."""
+        save_agents(self._others(), Path(folder))
+
+    def load_files(self, folder: str) -> None:
+        """Fill the members with their weights, hyperparameters and states."""
+        load_agents(self._agents, self._resumed["agents"], Path(folder))
+
+    def resumed_learner(self) -> BaseAgent | None:
+        """Return the learner of the round in progress, built anew."""
+        return self._agents.get(self._resumed["learner"]) if self._resumed else None
+
+    def _others(self) -> list[Member]:
+        learner = self._loop.learner
+        return [member for member in self._ensemble.population if member.agent is not learner]
+
+    def _id_of(self, agent: BaseAgent) -> int | None:
+        position = self._ensemble.population.position_of(agent)
+        return None if position is None else self._ensemble.population[position].member_id
 
     def _report(self) -> None:
         best = self._loop.best_snapshot

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, final, overload
 
 from optix_core.errors import ConfigurationError
@@ -34,6 +34,13 @@ class Lineage:
     def __post_init__(self) -> None:
         """Keep a copy of the perturbation."""
         object.__setattr__(self, "perturbation", dict(self.perturbation))
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> "Lineage":
+        """Make the lineage that `asdict` took apart."""
+        fields: dict[str, Any] = dict(state)
+        noise = fields.pop("noise")
+        return cls(**fields, noise=None if noise is None else NoiseSignals(**noise))
 
 
 @final
@@ -96,6 +103,30 @@ class Member:
             self._boosts.pop(name, None)
         else:
             self._boosts[name] = factor
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the agent."""
+        return {
+            "member_id": self.member_id,
+            "base_weight": self.base_weight,
+            "lineage": asdict(self.lineage),
+            "boosts": dict(self._boosts),
+            "scores": list(self._scores),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], agent: Any, *, score_window: int) -> "Member":
+        """Make the member that `state_dict` told of, with this agent."""
+        member = cls(
+            state["member_id"],
+            agent,
+            base_weight=state["base_weight"],
+            lineage=Lineage.from_dict(state["lineage"]),
+            score_window=score_window,
+        )
+        member._boosts = dict(state["boosts"])
+        member._scores.extend(state["scores"])
+        return member
 
 
 @final
@@ -237,6 +268,21 @@ class Population(Sequence[Member]):
         staying = [i for i in range(len(self._members)) if i not in positions]
         self._members = [self._members[i] for i in staying]
         return {old: new for new, old in enumerate(staying)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the members without their agents."""
+        return {
+            "next_id": self._next_id,
+            "members": [member.state_dict() for member in self._members],
+        }
+
+    def restore(self, state: Mapping[str, Any], agents: Mapping[int, Any]) -> None:
+        """Take back the members that `state_dict` told of, with these agents by id."""
+        self._next_id = state["next_id"]
+        self._members = [
+            Member.from_state(member, agents[member["member_id"]], score_window=self._score_window)
+            for member in state["members"]
+        ]
 
     def _scale(self) -> float:
         weights = [member.base_weight for member in self._members if member.base_weight > 0]

@@ -1,7 +1,7 @@
 """Boosts the member that suits the regime of the moment."""
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Any, final
 
 from optix_core import BaseAgent, EvalMetrics
 from optix_core.errors import ConfigurationError
@@ -51,6 +51,16 @@ class RegimeBoosts:
         chosen = self._chosen(regime)
         for member in self._ensemble.population:
             member.boost(self._factor if member.agent is chosen else 1.0, _BOOST)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return who scored what in which regime."""
+        return {"scores": [[*key, scores] for key, scores in self._scores.items()]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        self._scores = {
+            (regime, member_id): list(scores) for regime, member_id, scores in state["scores"]
+        }
 
     def _chosen(self, regime: str) -> BaseAgent | None:
         if self._agents is not None:
