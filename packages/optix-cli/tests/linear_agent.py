@@ -1,5 +1,6 @@
 """A tiny agent of NumPy alone, for `--agent linear_agent:make_agent`: a linear softmax policy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ class LinearAgent(BaseAgent):
 
     def load_weights(self, path: str) -> None:
         self._weights = np.frombuffer(Path(path).read_bytes()).reshape(4, 2).copy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the generator's state."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put the generator back."""
+        self._rng.bit_generator.state = state["rng"]
 
 
 def make_agent() -> LinearAgent:

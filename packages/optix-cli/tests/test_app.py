@@ -18,7 +18,7 @@ def test_help_is_printed(tokens: list[str], capsys: pytest.CaptureFixture[str]) 
 def test_help_names_commands_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--help"])
     text = capsys.readouterr().out
-    for word in ("train", "evaluate", "report", "--debug", "130 interrupted"):
+    for word in ("train", "evaluate", "report", "--debug", "130 interrupted", "resume"):
         assert word in text
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from optix_cli.interruption import INTERRUPTED, interruptible
+from optix_cli.interruption import exit_code, interruptible
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -47,5 +47,10 @@ with interruptible():
         check=False,
         env=dict(os.environ),
     )
-    assert done.returncode == INTERRUPTED
+    assert done.returncode == exit_code("SIGINT") == 130
     assert done.stdout == "closing\n"
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("", 130)])
+def test_exit_codes_are_those_of_shells(name: str, code: int) -> None:
+    assert exit_code(name) == code

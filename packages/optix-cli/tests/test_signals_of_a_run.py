@@ -41,7 +41,7 @@ def signalled_after_three_evaluations(number: signal.Signals) -> tuple[int, str]
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_in_good_order(users_directory: Path, number: signal.Signals) -> None:
     code, rest = signalled_after_three_evaluations(number)
-    assert code == 130
+    assert code == 128 + number
     assert f"interrupted: KeyboardInterrupt: {number.name}" in rest
     assert f"Interrupted by {number.name}." in rest
     assert "Traceback" not in rest

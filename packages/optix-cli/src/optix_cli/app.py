@@ -11,18 +11,18 @@ from rich.text import Text
 from rich.traceback import Traceback
 
 from optix_cli.console import error_console, print_line, warnings_shown
-from optix_cli.interruption import INTERRUPTED
+from optix_cli.interruption import exit_code
 from optix_core.errors import OptixError
 
 OK, FAILED, USAGE = 0, 1, 2
-"""Exit codes, beside `INTERRUPTED`."""
+"""Exit codes, beside those of `interruption.exit_code`."""
 
 app = App(
     name="optix",
     help="Train a reinforcement-learning agent that decides by itself when it is done.",
     help_epilogue=(
         "Begin with: optix train CartPole-v1 --seed 0\n\n"
-        "Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted."
+        "Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted, 143 terminated."
     ),
     version=lambda: f"optix {version('optix-cli')}",
 )
@@ -36,19 +36,25 @@ app.command(
     sort_key=0,
 )
 app.command(
+    "optix_cli.resume_command:resume",
+    name="resume",
+    help="Go on with a run that was killed, interrupted, failed, or ended by its budget.",
+    sort_key=1,
+)
+app.command(
     "optix_cli.evaluate_command:evaluate",
     name="evaluate",
     help="Play the best policy of a run on fresh episodes, print its mean return.",
-    sort_key=1,
+    sort_key=2,
 )
 app.command(
     "optix_cli.report_command:report",
     name="report",
     help="Print the report of a run from its journal, also of one that failed or was killed.",
-    sort_key=2,
+    sort_key=3,
 )
 
-bench = App(name="bench", help="Measure what something costs on this machine.", sort_key=3)
+bench = App(name="bench", help="Measure what something costs on this machine.", sort_key=4)
 bench.command(
     "optix_cli.bench_command:ensemble",
     name="ensemble",
@@ -105,7 +111,7 @@ def _run(
     except KeyboardInterrupt as interrupt:
         by = f" by {interrupt}" if str(interrupt) else ""
         print_line(errors, Text(f"Interrupted{by}.", style="yellow"))
-        return INTERRUPTED
+        return exit_code(str(interrupt))
     except Exception as error:  # noqa: BLE001 - an agent or environment may raise anything
         if debug:
             errors.print(Traceback.from_exception(type(error), error, error.__traceback__))

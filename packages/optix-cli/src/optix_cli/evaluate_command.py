@@ -8,9 +8,10 @@ from cyclopts import Parameter
 
 from optix_cli.agent_factory import AgentFactory, find_factory, is_typed_module
 from optix_cli.console import output_console, print_line
-from optix_cli.environments import MODULE_MARK, Environment, look_up_environment
+from optix_cli.environments import Environment, look_up_environment
 from optix_cli.fresh_episodes import play_test
 from optix_cli.interruption import interruptible
+from optix_cli.recorded_parts import what_to_build
 from optix_cli.report_command import print_row, read_run
 from optix_cli.report_text import disagreement_rows, outcome_text, run_title, train_section
 from optix_cli.run_history import RunHistory
@@ -49,8 +50,8 @@ def evaluate(
     with interruptible():
         snapshot = find_ensemble(run_dir) if ensemble else _best_snapshot(run_dir)
         history = read_run(run_dir, snapshot.run_id)
-        typed_agent = _what_to_build(history, "agent", agent)
-        typed_env = _what_to_build(history, "env_id", env)
+        typed_agent = what_to_build(train_section(history), "agent", agent)
+        typed_env = what_to_build(train_section(history), "env_id", env)
         used_seed = _seed(history) if seed is None else seed
         with console.status(f"Loading {typed_agent}"):
             # Typed modules first: the agent's may be what registers the environment.
@@ -118,28 +119,6 @@ def _build(
 
     # Exploration alone would use the seed.
     return factory(environment, 0, choose)
-
-
-def _what_to_build(history: RunHistory, name: str, typed: str | None) -> str:
-    """Return what was typed now, else what the run was trained with.
-
-    Raises:
-        ConfigurationError: if that names a module, which is never imported out of a file.
-    """
-    if typed is not None:
-        return typed
-    option = "--agent" if name == "agent" else "--env"
-    recorded = train_section(history).get(name)
-    if not isinstance(recorded, str):
-        raise ConfigurationError(
-            f"the run does not say its {name}, it was not made by optix train; give {option}"
-        )
-    if MODULE_MARK in recorded:
-        raise ConfigurationError(
-            f"the run was trained with {option} {recorded}; give it again, since a module is "
-            "imported only when it is typed"
-        )
-    return recorded
 
 
 def _seed(history: RunHistory) -> int:

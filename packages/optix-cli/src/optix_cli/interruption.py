@@ -7,11 +7,18 @@ import sys
 from collections.abc import Generator
 from types import FrameType
 
-INTERRUPTED = 130
-"""Exit code of an interrupted command."""
-
 _SHOW_CURSOR = "\x1b[?25h"
+_BASE = 128
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def exit_code(signal_name: str) -> int:
+    """Return the exit code of a command that a signal ended: 128 and its number, as shells have it.
+
+    Without a name that is a signal's: 130, that of SIGINT.
+    """
+    known = {number.name: number for number in _SIGNALS}
+    return _BASE + known.get(signal_name, signal.SIGINT)
 
 
 class Interruption:
@@ -36,7 +43,7 @@ class Interruption:
             if sys.stdout.isatty():
                 sys.stdout.write(_SHOW_CURSOR)
                 sys.stdout.flush()
-            os._exit(INTERRUPTED)
+            os._exit(_BASE + number)
         self.signal_name = signal.Signals(number).name
         raise KeyboardInterrupt(self.signal_name)
 

@@ -87,15 +87,19 @@ def train(
     with interruptible() as interruption:
         with console.status(f"Loading {agent or 'the agent'}"):
             run = prepare(request)
-        _train_and_report(run, console, interruption)
+        train_and_report(run, console, interruption)
 
 
-def _train_and_report(run: PreparedRun, console: Console, interruption: Interruption) -> None:
+def train_and_report(
+    run: PreparedRun, console: Console, interruption: Interruption, *, resume: bool = False
+) -> None:
+    """Train, test the best policy and report; with `resume`, go on with the directory's run."""
     _print_settings(run, console)
-    n_runs = len(read_runs(run.run_dir))
+    n_runs = len(read_runs(run.run_dir)) - resume
     manager = make_manager(run) if run.request.spawns else None
     try:
-        report = _optimizer(run, manager, console, interruption).run()
+        optimizer = _optimizer(run, manager, console, interruption, resume=resume)
+        report = optimizer.run()
         _test(run, manager, report, console)
     finally:
         # Also for a run that failed or was interrupted; none where not even a run began.
@@ -105,7 +109,12 @@ def _train_and_report(run: PreparedRun, console: Console, interruption: Interrup
 
 
 def _optimizer(
-    run: PreparedRun, manager: PolicyManager | None, console: Console, interruption: Interruption
+    run: PreparedRun,
+    manager: PolicyManager | None,
+    console: Console,
+    interruption: Interruption,
+    *,
+    resume: bool,
 ) -> RLOptimizer:
     settings, env_id = run.settings, run.environment.env_id
     progress = ProgressCallback(
@@ -138,6 +147,7 @@ def _optimizer(
         confirm=settings.confirm,
         callbacks=callbacks,
         seed=run.seeds.seed,
+        resume=resume,
         autotune=settings.autotune,
         plateau_test=settings.plateau_test,
     )
