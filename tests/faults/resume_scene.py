@@ -98,6 +98,8 @@ def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimiz
     env: Any = gymnasium.make("CartPole-v1")
     if kind == "backoff":
         settings["optimizer"] = BackoffOptimizer()
+    elif kind == "evidence":
+        settings["optimizer"] = BackoffOptimizer(mode="evidence")
     elif kind == "pbt":
         settings["optimizer"] = PBTOptimizer(seed=2)
         env = make_vector("CartPole-v1", 3)
@@ -107,12 +109,15 @@ def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimiz
         manager = PolicyManager(CheckpointRegistry(directory), max_spawns=3, max_ensemble_size=3)
         seeds = iter(range(100, 200))
         agents = manager.agents
+        manager.add_agent(agent)
         evolution = manager.as_callback(
             agent, agent_factory=lambda: Softmax(next(seeds)), stream=io.StringIO()
         )
         callbacks.append(evolution)
         agents = [agent, manager]
         if kind == "ensemble":
+            for seed in (50, 51):
+                manager.add_agent(Softmax(seed))
             agent = EnsembleAgent(manager, agent)
             settings["dormant_threshold"] = 99
     optimizer = RLOptimizer(

@@ -132,6 +132,9 @@ class EnvironmentSeat:
             self.observation = NOTHING
             return ""
         self._trace.load_state_dict(state["trace"])
+        if state["is_between"] and (self._must_reseed or self._resets.is_fresh):
+            self.observation = NOTHING  # a seeded reset comes next, whatever was before
+            return ""
         if self._trace.seed is None:
             return self._why_no_trace()
         self.observation = self._play_again()

@@ -30,6 +30,11 @@ class SeededResets:
         self._root: int | None = None
         self._n_given = 0
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the next reset is the first of a sequence of seeds."""
+        return self._root is not None and not self._n_given
+
     def restart(self, seed: int | None) -> None:
         """Begin a sequence of seeds with this one; None ends seeding."""
         self._root, self._n_given = seed, 0

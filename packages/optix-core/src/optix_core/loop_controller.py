@@ -74,7 +74,9 @@ class LoopController:
             play=self._stage.next_window,
             on_adopt=self._forget_policy,
         )
-        self._keeper = StateKeeper(parts.directory, parts.registry, parts.branch_store)
+        self._keeper = StateKeeper(
+            parts.directory, (parts.registry, parts.branch_store), self._recorder
+        )
         self._run_state = RunState(
             parts,
             stage=self._stage,
@@ -168,7 +170,7 @@ class LoopController:
             Exception: what agent, environment or evaluator raised, as it was raised, with a note
                 that names window and step. The report is written to the journal before.
         """
-        saved = self._take_directory()
+        saved = self._keeper.open_run(self._parts.asked, resume=self._parts.resume)
         failure: BaseException | None = None
         try:
             self._open(saved)
@@ -185,32 +187,12 @@ class LoopController:
             report = self._close(failure)
         return report
 
-    def _take_directory(self) -> SavedState | None:
-        """Begin a run in the directory, or take up its latest one; returns the state of that."""
-        recorder, asked, saved = self._recorder, self._parts.asked, None
-        run_id = recorder.take_up() if self._parts.resume else recorder.begin(asked)
-        self.registry.run_id = self._parts.branch_store.run_id = run_id
-        try:
-            if self._parts.resume:
-                saved = self._keeper.take_up()
-            else:
-                self._keeper.save_beginning()
-            if saved is None:
-                recorder.start(asked)
-        except BaseException:
-            self._parts.directory.end_run()
-            raise
-        return saved
-
     def _open(self, saved: SavedState | None) -> None:
         self._stage.open(self.learner)
         self._parts.callbacks.bind(self)
         self._parts.callbacks.notify("on_loop_start")
-        losses = [] if saved is None else self._keeper.put_back(saved, self._run_state)
-        for loss in losses:
-            logger.warning("resumed from window %d, but %s", self._progress.window_id, loss)
-        if losses:
-            self.record("not_restored", losses=losses)
+        if saved is not None:
+            self._keeper.put_back(saved, self._run_state)
 
     def _collect(self) -> None:
         while self._may_go_on():

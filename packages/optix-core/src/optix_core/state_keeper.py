@@ -2,15 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import final
+from typing import Any, final
 
 import msgspec
 
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointCorruptError
 from optix_core.run_directory import RunDirectory
+from optix_core.run_recorder import RunRecorder
 from optix_core.run_state import RunState
 from optix_core.state_store import SavedState, StateStore
 
@@ -22,12 +23,11 @@ SHARE = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where journal and registry stood when a state was saved."""
+    """Where journal and registries stood when a state was saved."""
 
     run_id: int
     journal_bytes: int
-    last_sequence: int
-    last_branch: int
+    last_sequences: list[int]
 
 
 @final
@@ -43,22 +43,45 @@ class StateKeeper:
     def __init__(
         self,
         directory: RunDirectory,
-        registry: CheckpointRegistry,
-        branch_store: CheckpointRegistry,
+        registries: Sequence[CheckpointRegistry],
+        recorder: RunRecorder,
         clocks: Sequence[Callable[[], float]] = (time.process_time, time.perf_counter),
     ) -> None:
-        """Keep the state of a run in this directory."""
+        """Keep the state of a run in this directory, whose snapshots are in these registries."""
         self._directory = directory
-        self._registry = registry
-        self._branch_store = branch_store
+        self._registries = registries
+        self._recorder = recorder
         self._store = StateStore(directory.state_path)
         self._clocks = clocks
         self._began = self._now()
         self._spent = [0.0 for _ in clocks]
 
-    def save_beginning(self) -> None:
-        """Save where the run begins: whoever resumes it before its first state begins there."""
-        self._save(None)
+    def open_run(
+        self, asked: Mapping[str, Mapping[str, Any]], *, resume: bool
+    ) -> SavedState | None:
+        """Begin a run in the directory, or take its latest one up.
+
+        Returns:
+            The state to put back; None for a run that begins.
+
+        Raises:
+            CheckpointError: if the directory is in use, or the state to resume from unreadable.
+        """
+        recorder, saved = self._recorder, None
+        run_id = recorder.take_up() if resume else recorder.begin(asked)
+        for registry in self._registries:
+            registry.run_id = run_id
+        try:
+            if resume:
+                saved = self._take_up()
+            else:
+                self._save(None)
+            if saved is None:
+                recorder.start(asked)
+        except BaseException:
+            self._directory.end_run()
+            raise
+        return saved
 
     def save_if_cheap(self, state: RunState) -> None:
         """Save where saves so far took less than their share."""
@@ -73,17 +96,32 @@ class StateKeeper:
         after = self._now()
         self._spent = [s + a - b for s, a, b in zip(self._spent, after, before, strict=True)]
 
-    def take_up(self) -> SavedState | None:
+    def put_back(self, saved: SavedState, state: RunState) -> None:
+        """Put a state back; what could not be restored is logged and written into the journal.
+
+        Where all is as it was, the snapshots behind the state are taken back: they will be made
+        again. Otherwise they stay, since what comes now may be worse.
+        """
+        losses = state.put_back(saved)
+        for loss in losses:
+            logger.warning(
+                "resumed from window %d, but %s", self._recorder.progress.window_id, loss
+            )
+        if losses:
+            self._recorder.event("not_restored", losses=losses)
+        else:
+            self._rewind(self._position(saved))
+        for registry in self._registries:
+            registry.hold_pinned()
+
+    def _take_up(self) -> SavedState | None:
         """Take the journal back to the latest state, and return that.
 
         None where the run has none yet: then the snapshots are taken back as well.
-
-        Raises:
-            CheckpointError: if the state cannot be read, or is another run's.
         """
         saved = self._store.load()
         if saved is None:
-            self.save_beginning()
+            self._save(None)
             return None
         position = self._position(saved)
         self._directory.journal.cut_back(position.journal_bytes)
@@ -92,41 +130,26 @@ class StateKeeper:
         self._rewind(position)
         return None
 
-    def put_back(self, saved: SavedState, state: RunState) -> list[str]:
-        """Put a state back; returns what could not be restored.
-
-        Where all is as it was, the snapshots behind the state are taken back: they will be made
-        again. Otherwise they stay, since what comes now may be worse.
-        """
-        losses = state.put_back(saved)
-        if not losses:
-            self._rewind(self._position(saved))
-        self._hold_pinned()
-        return losses
-
     def _save(self, state: RunState | None) -> None:
+        """Save the state of a run; None for one that has not played a window yet."""
         journal = self._directory.journal
         journal.sync()
         position = Position(
-            run_id=self._registry.run_id,
+            run_id=self._recorder.run_id,
             journal_bytes=journal.size,
-            last_sequence=self._registry.last_sequence,
-            last_branch=self._branch_store.last_sequence,
+            last_sequences=[registry.last_sequence for registry in self._registries],
         )
         run = None if state is None else state.gather()
         self._store.save(
             {"position": asdict(position), "run": run},
             lambda folder: None if state is None else state.write_files(folder),
         )
-        self._hold_pinned()
+        for registry in self._registries:
+            registry.hold_pinned()
 
     def _rewind(self, position: Position) -> None:
-        self._registry.rewind(position.last_sequence)
-        self._branch_store.rewind(position.last_branch)
-
-    def _hold_pinned(self) -> None:
-        self._registry.hold_pinned()
-        self._branch_store.hold_pinned()
+        for registry, sequence in zip(self._registries, position.last_sequences, strict=True):
+            registry.rewind(sequence)
 
     def _position(self, saved: SavedState) -> Position:
         try:
@@ -134,10 +157,11 @@ class StateKeeper:
             has_run = "run" in saved.tree
         except (KeyError, msgspec.ValidationError) as error:
             raise CheckpointCorruptError(f"{saved.files.parent} holds no state: {error}") from error
-        if position.run_id != self._registry.run_id or not has_run:
+        is_of_run = position.run_id == self._recorder.run_id and has_run
+        if not is_of_run or len(position.last_sequences) != len(self._registries):
             raise CheckpointCorruptError(
                 f"{saved.files.parent} holds the state of run {position.run_id}, the directory's "
-                f"latest run is {self._registry.run_id}"
+                f"latest run is {self._recorder.run_id}"
             )
         return position
 
