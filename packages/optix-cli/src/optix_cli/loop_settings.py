@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from optix_core.errors import ConfigurationError
+from optix_core.finite_guard import check_policy
 from optix_core.scheduler_settings import SchedulerSettings
 
 # One validation episode has no standard error, so no decision could rest on it.
@@ -67,6 +68,9 @@ class LoopSettings:
     confirm: bool = True
     """Whether a policy becomes the best only with evidence, from fresh episodes; without, the
     highest validation score does, lucky or not."""
+    on_nonfinite: str = "skip"
+    """What becomes of a window with rewards or observations that are NaN or infinite: "skip" passes
+    it over, "rollback" restores the best policy besides, "raise" ends the run."""
     max_snapshots: int = 10
     """Policies kept in the run directory."""
     test_episodes: int = 100
@@ -79,6 +83,7 @@ class LoopSettings:
                 raise ConfigurationError(
                     f"{name} must be at least {least}, got {getattr(self, name)}"
                 )
+        check_policy("on_nonfinite", self.on_nonfinite)
         self.scheduler()
 
     @property

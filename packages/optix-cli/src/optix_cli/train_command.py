@@ -22,6 +22,7 @@ from optix_cli.saved_ensemble import as_one_agent, save_ensemble
 from optix_cli.train_request import PreparedRun, TrainRequest, prepare
 from optix_cli.tuners import NONE, make_tuner
 from optix_core.base_agent import BaseAgent
+from optix_core.finite_guard import check_policy
 from optix_core.loop_callback import LoopCallback
 from optix_core.rl_optimizer import RLOptimizer
 from optix_core.run_directory import RunDirectory
@@ -148,6 +149,7 @@ def _optimizer(
         callbacks=callbacks,
         seed=run.seeds.seed,
         resume=resume,
+        on_nonfinite=check_policy("on_nonfinite", settings.on_nonfinite),
         autotune=settings.autotune,
         plateau_test=settings.plateau_test,
     )

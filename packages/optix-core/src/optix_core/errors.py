@@ -21,6 +21,10 @@ class NonFiniteScoreError(LoopError, ArithmeticError):
     """Scores stayed NaN or infinite."""
 
 
+class NonFiniteDataError(LoopError, ArithmeticError):
+    """Rewards or observations were NaN or infinite."""
+
+
 class HyperparamError(OptixError, ValueError):
     """A hyperparameter that cannot be stored, or that leaves its bounds."""
 

@@ -46,6 +46,8 @@ def open_branches(
         steering.on_restart()
 
     def learn(agent: BaseAgent, window: EpisodeData) -> None:
+        if not parts.guard.passes(window):
+            return
         steering.before_learn(agent, window)
         steering.after_learn(window, agent.learn(window))
 

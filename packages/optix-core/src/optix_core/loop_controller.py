@@ -218,11 +218,16 @@ class LoopController:
         parts, window_id = self._parts, self._progress.window_id
         self._progress.steps += window.length
         self._learning.begin_window()
-        window = parts.judge.observe(replace(window, episode_id=window_id))
-        metrics = self._evaluate(window) if self._book.is_due(window_id) else None
+        window = replace(window, episode_id=window_id)
+        is_finite = parts.guard.passes(window)
+        if is_finite:
+            window = parts.judge.observe(window)
+        else:
+            self._pass_over(window_id)
+        metrics = self._evaluate(window) if is_finite and self._book.is_due(window_id) else None
         parts.callbacks.notify("on_episode_end", window_id, metrics)
         decisions = () if metrics is None else self._decide(metrics)
-        is_learned = self._learn(window)
+        is_learned = is_finite and self._learn(window)
         outcome = WindowOutcome(
             window=window,
             metrics=metrics,
@@ -235,6 +240,13 @@ class LoopController:
             validation_steps=parts.judge.validation_steps,
         )
         self._recorder.window(outcome)
+
+    def _pass_over(self, window_id: int) -> None:
+        self.record("window_skipped", n_skipped=self._parts.guard.n_skipped)
+        if self._book.is_due(window_id):
+            self._book.put_off()
+        if self._parts.guard.policy == "rollback":
+            self.roll_back()
 
     def _evaluate(self, window: EpisodeData) -> EvalMetrics | None:
         metrics = self._parts.judge.evaluate(window, self._learning.diagnostics)

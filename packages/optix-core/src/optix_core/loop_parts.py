@@ -10,6 +10,7 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.finite_guard import FiniteGuard
 from optix_core.plateau_test import PlateauTest
 from optix_core.promotion import Promotion
 from optix_core.run_directory import RunDirectory
@@ -27,6 +28,7 @@ class LoopParts:
     pipeline: BasePipeline
     val_pipeline: BasePipeline | None
     judge: WindowJudge
+    guard: FiniteGuard
     tuning: TuningSeat
     steering: SteeringSeat
     callbacks: CallbackDispatcher

@@ -45,6 +45,7 @@ def report_run(
         **best_fields(best),
         hyperparams=params,
         tuner=_tuner_of(parts),
+        skipped_windows=parts.guard.n_skipped,
         callback_errors=parts.callbacks.errors,
         error=error,
         time_s=recorder.time_s,

@@ -17,6 +17,7 @@ from optix_core.branching import BranchingTuner
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.evaluators import ReturnEvaluator
+from optix_core.finite_guard import FiniteGuard, OnNonFinite, check_policy
 from optix_core.loop_callback import LoopCallback
 from optix_core.loop_controller import LoopController
 from optix_core.loop_parts import LoopParts
@@ -75,6 +76,9 @@ class RLOptimizer:
             failed, stopped or ended by `max_episodes`; see `run`. Begins one where there is none.
         plateau_test: whether scores with evidence may prove a plateau, and so end a round, before
             `dormant_threshold` evaluations without improvement do; see `PlateauTest`.
+        on_nonfinite: what becomes of a window with rewards or observations that are NaN or
+            infinite: "skip" neither scores it nor learns from it, "rollback" restores the best
+            policy besides, "raise" ends the run. Three in a row end it in any case.
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -109,6 +113,7 @@ class RLOptimizer:
         confirm: bool = True,
         resume: bool = False,
         plateau_test: bool = True,
+        on_nonfinite: OnNonFinite = "skip",
     ) -> None:
         _expect("agent", agent, BaseAgent)
         _expect("pipeline", pipeline, BasePipeline)
@@ -156,6 +161,7 @@ class RLOptimizer:
         self._callbacks = tuple(callbacks)
         CallbackDispatcher(self._callbacks)
         self._resume = resume
+        self._on_nonfinite: OnNonFinite = check_policy("on_nonfinite", on_nonfinite)
         earlier = read_latest(self._directory) if resume else None
         self._seeds = SeedPlan.from_optional(
             seed_of(earlier) if earlier is not None and seed is None else seed
@@ -231,6 +237,7 @@ class RLOptimizer:
             pipeline=self._pipeline,
             val_pipeline=self._val_pipeline,
             judge=judge,
+            guard=FiniteGuard(self._on_nonfinite),
             tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
             steering=self._steering(),
             callbacks=CallbackDispatcher(self._callbacks),
@@ -274,6 +281,7 @@ class RLOptimizer:
             **settings,
             "improvement_margin": self._improvement_margin,
             "confirm": self._confirm,
+            "on_nonfinite": self._on_nonfinite,
             "max_episodes": self._max_windows,
             "max_snapshots": self._max_snapshots,
             "autotune": self._autotune,

@@ -57,6 +57,8 @@ class RunReport:
     """What tuned the hyperparameters; "none" for nothing."""
     branch_windows: int = 0
     """Windows of training on branches, where a tuner tried hyperparameters out."""
+    skipped_windows: int = 0
+    """Windows that were passed over, their rewards or observations being NaN or infinite."""
     callback_errors: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often each callback raised."""
     error: str = ""
@@ -100,6 +102,8 @@ def render_report(report: RunReport) -> str:
     if report.detectable is not None:
         gain = f"a gain of {report.detectable:.4g}, by {report.best_n_episodes} episodes with p 0.8"
         rows.insert(2, ("Detectable", gain))
+    if report.skipped_windows:
+        rows.append(("Passed over", f"{report.skipped_windows:,} windows that were not finite"))
     if report.callback_errors:
         failures = ", ".join(f"{name} × {n}" for name, n in report.callback_errors.items())
         rows.append(("Callback errors", failures))

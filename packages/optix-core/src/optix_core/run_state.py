@@ -53,6 +53,7 @@ class RunState:
             "judge": parts.judge.state_dict(),
             "tuning": parts.tuning.state_dict(),
             "steering": parts.steering.state_dict(),
+            "guard": parts.guard.state_dict(),
             "callbacks": parts.callbacks.state_dict(),
             "stage": self._stage.state_dict(),
             "learner": {
@@ -93,6 +94,7 @@ class RunState:
         self._recorder.load_state_dict(tree["progress"])
         self._book.load_state_dict(tree["book"])
         parts.judge.load_state_dict(tree["judge"])
+        parts.guard.load_state_dict(tree["guard"])
         parts.callbacks.load_state_dict(tree["callbacks"])
         parts.callbacks.load_files(files / _CALLBACKS)
         learner = self._learner(tree["learner"])

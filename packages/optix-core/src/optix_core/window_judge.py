@@ -14,6 +14,7 @@ from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ContractViolationError, PipelineError
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.finite_check import count_non_finite
 from optix_core.mean_comparison import MIN_EPISODES, MeanEvidence
 from optix_core.standing import Standing
 
@@ -65,6 +66,9 @@ class WindowJudge:
             val = _checked(self._evaluator.score_validation(held_out), "score_validation")
             if _is_thin(val):
                 return None
+            if count_non_finite(held_out):
+                # An episode that was cut off for it might score well for that very reason.
+                val = EvalMetrics(math.nan, val.metrics, val.episode_id)
             metrics = _checked(self._evaluator.combine(train, val), "combine")
         self.forget()
         return metrics
@@ -101,7 +105,7 @@ class WindowJudge:
         window = self._val_pipeline.play_episodes(seeds)
         self.validation_steps += window.length
         metrics = _checked(self._evaluator.score_validation(window), "score_validation")
-        if MeanEvidence.of(metrics) is None:
+        if MeanEvidence.of(metrics) is None or count_non_finite(window):
             return None
         returns = tuple(window.returns_by_environment.tolist())
         is_mean = metrics.n_episodes == len(returns) and math.isclose(
