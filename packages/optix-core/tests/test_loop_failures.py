@@ -55,9 +55,19 @@ def test_an_error_leaves_as_it_was_raised_and_the_run_is_closed(
     assert CheckpointRegistry(tmp_path).best is not None
 
 
+class Told(BaseEvaluator):
+    """Gives the scores that it was told, whatever the windows hold."""
+
+    def __init__(self, scores: list[float]) -> None:
+        self.scores = scores
+
+    def score(self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]) -> EvalMetrics:
+        return EvalMetrics(self.scores[episode_data.episode_id], {}, episode_data.episode_id)
+
+
 def test_nan_is_never_a_best_and_counts_as_no_improvement(tmp_path: Path) -> None:
     scores = [math.nan, 1.0, math.inf, math.nan, 2.0, math.nan]
-    report, agent, events = run_script(tmp_path, scores)
+    report, agent, events = run_script(tmp_path, [0.0] * 6, evaluator=Told(scores))
     assert (report.best_score, report.best_window) == (2.0, 4)
     counts = [e["n_without_improvement"] for e in events if e["event"] == "window"]
     assert counts == [1, 0, 1, 2, 0, 1]
@@ -66,7 +76,12 @@ def test_nan_is_never_a_best_and_counts_as_no_improvement(tmp_path: Path) -> Non
 
 def test_a_run_without_a_finite_score_says_so(tmp_path: Path) -> None:
     report, _, _ = run_script(
-        tmp_path, [math.nan] * 9, plateau_threshold=1, dormant_threshold=2, backoff_factor=1
+        tmp_path,
+        [0.0] * 9,
+        evaluator=Told([math.nan] * 9),
+        plateau_threshold=1,
+        dormant_threshold=2,
+        backoff_factor=1,
     )
     assert report.stop_reason is StopReason.NO_IMPROVEMENT
     assert (report.best_score, report.best_snapshot_id, report.windows) == (None, None, 2)
