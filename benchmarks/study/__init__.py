@@ -1,0 +1,1 @@
+"""The public study: what the autonomy brings, at equal environment steps, on seeds kept apart."""
