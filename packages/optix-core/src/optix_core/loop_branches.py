@@ -1,16 +1,17 @@
 """Gives a run its branches: a store of their own, the run's pipelines, an executor inline."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from optix_core.base_agent import BaseAgent
-from optix_core.branch_stage import BranchStage
 from optix_core.episode_data import EpisodeData
-from optix_core.examination import Examination
-from optix_core.inline_executor import InlineExecutor, Workbench
 from optix_core.learning_seat import LearningSeat
 from optix_core.loop_parts import LoopParts
-from optix_core.run_branches import BranchParts, RunBranches
 from optix_core.run_recorder import RunRecorder
+
+if TYPE_CHECKING:
+    from optix_core.inline_executor import InlineExecutor
+    from optix_core.run_branches import RunBranches
 
 
 def open_branches(
@@ -20,7 +21,7 @@ def open_branches(
     recorder: RunRecorder,
     play: Callable[[], EpisodeData | None],
     on_adopt: Callable[[], None],
-) -> RunBranches:
+) -> "RunBranches":
     """Return the branches of a run; nothing is written before the first snapshot.
 
     Args:
@@ -30,6 +31,12 @@ def open_branches(
         play: plays the next training window; None where there is none.
         on_adopt: called when a branch has become the learner.
     """
+    # Not above: who imports core need not pay for what a run alone uses.
+    from optix_core.branch_stage import BranchStage  # noqa: PLC0415
+    from optix_core.examination import Examination  # noqa: PLC0415
+    from optix_core.inline_executor import InlineExecutor, Workbench  # noqa: PLC0415
+    from optix_core.run_branches import BranchParts, RunBranches  # noqa: PLC0415
+
     stage = BranchStage(
         parts.pipeline,
         parts.val_pipeline,
@@ -51,7 +58,7 @@ def open_branches(
         steering.before_learn(agent, window)
         steering.after_learn(window, agent.learn(window))
 
-    def make_executor(agent: BaseAgent) -> InlineExecutor:
+    def make_executor(agent: BaseAgent) -> "InlineExecutor":
         return InlineExecutor(
             Workbench(
                 agent=agent,

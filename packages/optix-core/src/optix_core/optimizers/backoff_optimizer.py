@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import msgspec
 import numpy as np
@@ -17,7 +17,9 @@ from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.hyperparam_space import HyperparamSpace
-from optix_core.optimizers.paired_branches import PairedBranches
+
+if TYPE_CHECKING:
+    from optix_core.optimizers.paired_branches import PairedBranches
 
 _SMALLEST_STEP = 0.01
 _LARGEST_STEP = 0.25
@@ -92,8 +94,7 @@ class BackoffOptimizer(BaseOptimizer):
         self._relative_step = float(relative_step)
         self._last_name: str | None = None
         self._probe: Probe | None = None
-        has_branches = mode == "evidence"
-        self._branches = PairedBranches(np.random.default_rng(0)) if has_branches else None
+        self._branches = _paired_branches() if mode == "evidence" else None
 
     @property
     def relative_step(self) -> float:
@@ -234,6 +235,13 @@ def _after(last_name: str | None, names: list[str]) -> list[str]:
     """Return the names in turn, beginning behind the last one."""
     start = names.index(last_name) + 1 if last_name in names else 0
     return names[start:] + names[:start]
+
+
+def _paired_branches() -> "PairedBranches":
+    # Not above: the default tuner of a run does without, and so does importing core.
+    from optix_core.optimizers.paired_branches import PairedBranches  # noqa: PLC0415
+
+    return PairedBranches(np.random.default_rng(0))
 
 
 def _has_evidence(history: Sequence[EvalMetrics]) -> bool:
