@@ -25,6 +25,7 @@ from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointError, OptixError
 from optix_core.journal import Journal
 from optix_core.run_directory import RunDirectory
+from optix_core.state_store import StateStore
 from optix_core.weights_file import load_arrays, save_arrays
 
 from .registry_scene import load_best, save, scores
@@ -60,6 +61,15 @@ def one_run(root: Path) -> None:
     directory.journal.append("run_started", run=1, asked={"seed": 3})
     directory.journal.append("window", run=1, window=0, score=1.5, metrics={"n_episodes": 3})
     directory.end_run()
+
+
+def one_state(root: Path) -> None:
+    tree = {"number": 1, "rates": (0.1, np.float32(2.0)), "weights": np.arange(3.0), "none": None}
+    StateStore(root / "state").save(tree, _no_files)
+
+
+def _no_files(folder: Path) -> None:
+    pass
 
 
 def read_record(data: bytes) -> None:
@@ -129,6 +139,25 @@ def read_run_toml(data: bytes) -> None:
             assert data in [path.read_bytes() for path in root.glob("run-*.toml")]
 
 
+def read_state(data: bytes) -> None:
+    """`state.json` is replaced: it is read or refused, and the next state takes its place."""
+    with copy_of(one_state) as root:
+        (root / "state" / "1" / "state.json").write_bytes(data)
+        store = StateStore(root / "state")
+        with suppress(CheckpointError):
+            assert store.load() is not None
+        store.save({"number": 2}, _no_files)
+        state = store.load()
+        assert state is not None
+        assert state.tree == {"number": 2}
+
+
+def read_sealed_state(data: bytes) -> None:
+    """The same, under a checksum that is right."""
+    digest = hashlib.sha256(data).hexdigest().encode()
+    read_state(b'{"schema_version":1,"sha256":"' + digest + b'","state":' + data + b"}")
+
+
 def read_weights(data: bytes) -> None:
     """A weights file of these bytes."""
     with tempfile.TemporaryDirectory(prefix="optix-fuzz-") as folder:
@@ -173,6 +202,11 @@ def seeds(target: str) -> list[bytes]:
         "manifest": lambda: _seeds_from(two_snapshots, "manifest.json"),
         "journal": lambda: _seeds_from(one_run, "events.jsonl"),
         "run_toml": lambda: _seeds_from(one_run, "run.toml"),
+        "state": lambda: _seeds_from(one_state, "state/1/state.json"),
+        "sealed_state": lambda: [
+            json.dumps(json.loads(state)["state"]).encode()
+            for state in _seeds_from(one_state, "state/1/state.json")
+        ],
         "weights": lambda: [_weights()],
         "weights_header": lambda: [_header(_weights())],
     }[target]()
@@ -192,6 +226,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "manifest": read_manifest,
     "journal": read_journal,
     "run_toml": read_run_toml,
+    "state": read_state,
+    "sealed_state": read_sealed_state,
     "weights": read_weights,
     "weights_header": read_weights_header,
 }
