@@ -105,6 +105,8 @@ def test_what_was_confirmed_counts_and_not_what_triggered() -> None:
     }
     tries = [tried(0, promoted=True), tried(2, promoted=True), tried(3, promoted=False)]
     events = [STARTED, *tries, *WINDOWS[:2], {**WINDOWS[2], **best}, WINDOWS[3]]
+    ended = only([*events, {**STOPPED, **best, "contenders": 3}])
+    assert "; 3 policies played off; " in dict(report_rows(ended, HERE))["Evidence"]
     for history in (only(events), only([*events, {**STOPPED, **best}])):
         rows = dict(report_rows(history, HERE))
         expected = "480.0 ± 4.0 standard error, 20 fresh episodes, after 6,144 steps"

@@ -68,6 +68,11 @@ def test_what_can_be_detected_stands_below_the_best() -> None:
     assert lines[2] == "Detectable       a gain of 11.05, by 30 episodes with p 0.8"
 
 
+def test_a_play_off_stands_below_the_best() -> None:
+    lines = render_report(replace(REPORT, contenders=3)).splitlines()
+    assert lines[2] == "Final choice     among 3 policies, on fresh episodes"
+
+
 def test_failures_are_named() -> None:
     failed = replace(REPORT, callback_errors={"Spy": 2, "Plot": 1}, error="OSError: disk full")
     rows = _rows(failed)

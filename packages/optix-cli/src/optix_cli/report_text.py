@@ -128,7 +128,8 @@ def _best(history: RunHistory) -> str:
 
 def _has_fresh(history: RunHistory, window: Mapping[str, Any]) -> bool:
     of_window = [event for event in history.promotions if event["window"] == window["window"]]
-    return any(event.get("fresh_episodes") for event in of_window)
+    has_played_off = bool((history.stopped or {}).get("contenders"))
+    return has_played_off or any(event.get("fresh_episodes") for event in of_window)
 
 
 def _evidence(history: RunHistory) -> Sequence[Row]:
@@ -137,7 +138,9 @@ def _evidence(history: RunHistory) -> Sequence[Row]:
     confirmed = sum(bool(event.get("promoted")) for event in tried)
     gain = (history.best or {}).get("detectable")
     texts = [f"{confirmed} of {len(tried)} better scores confirmed"] if tried else []
-    if gain is not None:
+    if contenders := (history.stopped or {}).get("contenders"):
+        texts.append(f"{contenders} policies played off")
+    if gain:  # none where all episodes returned the same
         texts.append(f"a gain of {score_text(gain)} shows with probability 0.8")
     return [("Evidence", "; ".join(texts))] if texts else []
 

@@ -75,6 +75,16 @@ class BestPolicies:
         self._of_run = self._of_round
         return True
 
+    def choose(self, learner: BaseAgent, standing: Standing) -> PolicySnapshot:
+        """Save a policy as the run's best, on the grounds of a play-off; returns its snapshot."""
+        before = self._of_run
+        snapshot = self._registry.save(
+            learner, standing.metrics, read_hyperparams(learner), pin=True, is_choice=True
+        )
+        self._of_run = _Kept(snapshot, standing)
+        self._unpin(before)
+        return snapshot
+
     def save_contender(self, learner: BaseAgent, standing: Standing) -> None:
         """Keep a policy that may be better than the round's best."""
         before = self._contender

@@ -25,6 +25,7 @@ from optix_core.decisions import (
 )
 from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.hand_back import hand_back_best
 from optix_core.learning_seat import LearningSeat
 from optix_core.loop_branches import open_branches
 from optix_core.loop_parts import LoopParts
@@ -175,7 +176,7 @@ class LoopController:
         try:
             self._open(saved)
             self._collect()
-            self._hand_back_best()
+            hand_back_best(self._parts, self._book, self._recorder, self._ending)
         except BaseException as error:
             failure = error
             self._ending = ending_of(error)
@@ -364,10 +365,6 @@ class LoopController:
         self._learning.learn(window)
         self._parts.steering.after_learn(window, self._learning.diagnostics)
         return True
-
-    def _hand_back_best(self) -> None:
-        if self.best_snapshot is not None:
-            self.registry.load(self.best_snapshot, self._parts.agent)
 
     def _close(self, failure: BaseException | None) -> RunReport:
         """End the run however it ended; a failure in flight is never masked."""

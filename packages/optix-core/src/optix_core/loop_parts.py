@@ -10,6 +10,7 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.final_choice import FinalChoice
 from optix_core.finite_guard import FiniteGuard
 from optix_core.plateau_test import PlateauTest
 from optix_core.promotion import Promotion
@@ -39,6 +40,7 @@ class LoopParts:
     scheduler_settings: SchedulerSettings
     plateau_test: PlateauTest | None
     promotion: Promotion
+    final_choice: FinalChoice
     max_windows: int | None
     asked: Mapping[str, Mapping[str, Any]]
     resume: bool = False

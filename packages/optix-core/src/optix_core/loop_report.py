@@ -41,6 +41,7 @@ def report_run(
         validation_steps=parts.judge.validation_steps,
         evaluations=book.history.total,
         rounds=progress.rounds,
+        contenders=progress.contenders,
         first_score=book.first_score,
         **best_fields(best),
         hyperparams=params,

@@ -8,7 +8,7 @@ from typing import Any, final
 from optix_core.environment_pipeline import draw_seeds
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.mean_comparison import LEVEL, MeanEvidence, welch_p
-from optix_core.standing import Standing, detectable, p_better, pairs
+from optix_core.standing import Standing, detectable, p_better, pairs, restated
 from optix_core.window_judge import WindowJudge
 
 FRESH_EPISODES = 20
@@ -130,23 +130,6 @@ def is_trigger(candidate: MeanEvidence, incumbent: MeanEvidence) -> bool:
     """Whether a score lies so high that fresh episodes are worth their steps."""
     error = math.hypot(candidate.se, incumbent.se)
     return candidate.mean > incumbent.mean + TRIGGER_Z * error
-
-
-def restated(window: EvalMetrics, fresh: Standing) -> Standing:
-    """Return a window's metrics with the score of fresh episodes in place of its own.
-
-    `primary_score`, `n_episodes` and `score_se` are those of the fresh episodes; `window_score` is
-    what the window scored, and everything else (`train_score`, `val_score`,
-    `generalization_gap`, diagnostics) stays the window's.
-    """
-    metrics = {
-        **window.metrics,
-        "n_episodes": fresh.metrics.n_episodes,
-        "score_se": fresh.metrics.score_se,
-        "window_score": window.primary_score,
-    }
-    score = fresh.metrics.primary_score
-    return Standing(EvalMetrics(score, metrics, window.episode_id), fresh.returns)
 
 
 def _event(

@@ -17,6 +17,7 @@ from optix_core.branching import BranchingTuner
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.evaluators import ReturnEvaluator
+from optix_core.final_choice import FinalChoice
 from optix_core.finite_guard import FiniteGuard, OnNonFinite, check_policy
 from optix_core.loop_callback import LoopCallback
 from optix_core.loop_controller import LoopController
@@ -231,6 +232,7 @@ class RLOptimizer:
 
     def _parts(self, asked: Mapping[str, Mapping[str, Any]], *, resume: bool) -> LoopParts:
         drought_limit = max(5, self._settings.dormant_threshold)
+        registry = self._registry
         judge = WindowJudge(self._evaluator, self._val_pipeline, drought_limit)
         return LoopParts(
             agent=self._agent,
@@ -242,7 +244,7 @@ class RLOptimizer:
             steering=self._steering(),
             callbacks=CallbackDispatcher(self._callbacks),
             directory=self._directory,
-            registry=self._registry,
+            registry=registry,
             branch_store=self._directory.branch_store(),
             seeds=self._seeds,
             scheduler_settings=self._settings,
@@ -251,6 +253,12 @@ class RLOptimizer:
                 judge,
                 seed=self._seeds.integer("promotion"),
                 margin=self._improvement_margin,
+                confirm=self._confirm,
+            ),
+            final_choice=FinalChoice(
+                judge,
+                registry,
+                seed=self._seeds.integer("final choice"),
                 confirm=self._confirm,
             ),
             max_windows=self._max_windows,

@@ -26,6 +26,8 @@ class RunProgress:
     """Windows of training on branches."""
     rounds: int = 1
     """Rounds begun."""
+    contenders: int = 0
+    """Policies that played off at the end; 0 where nothing was played."""
 
     @property
     def windows(self) -> int:

@@ -48,6 +48,8 @@ class RunReport:
     """Window that it played, and whose score made it the best."""
     best_snapshot_id: str | None
     """Its snapshot."""
+    contenders: int = 0
+    """How many policies played off on fresh episodes for being the best; 0 where none did."""
     detectable: float | None = None
     """The true gain over the best that as many episodes again prove with probability 0.8 at level
     0.05 (`mean_comparison.minimum_detectable_effect`); None where the score has no evidence."""
@@ -99,11 +101,13 @@ def render_report(report: RunReport) -> str:
         ("Seed", str(report.seed)),
         ("Time", f"{report.time_s:.1f} s"),
     ]
-    if report.detectable is not None:
+    if report.detectable:  # 0.0 where all episodes returned the same
         gain = f"a gain of {report.detectable:.4g}, by {report.best_n_episodes} episodes with p 0.8"
         rows.insert(2, ("Detectable", gain))
     if report.skipped_windows:
         rows.append(("Passed over", f"{report.skipped_windows:,} windows that were not finite"))
+    if report.contenders:
+        rows.insert(2, ("Final choice", f"among {report.contenders} policies, on fresh episodes"))
     if report.callback_errors:
         failures = ", ".join(f"{name} × {n}" for name, n in report.callback_errors.items())
         rows.append(("Callback errors", failures))

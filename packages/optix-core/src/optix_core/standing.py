@@ -41,6 +41,23 @@ class Standing:
         return cls(metrics_from_state(state["metrics"]), tuple(state["returns"]))
 
 
+def restated(window: EvalMetrics, fresh: Standing) -> Standing:
+    """Return a policy's metrics with the score of fresh episodes in place of its own.
+
+    `primary_score`, `n_episodes` and `score_se` are those of the fresh episodes; `window_score` is
+    what the window scored, and everything else (`train_score`, `val_score`,
+    `generalization_gap`, diagnostics) stays the window's.
+    """
+    metrics = {
+        **window.metrics,
+        "n_episodes": fresh.metrics.n_episodes,
+        "score_se": fresh.metrics.score_se,
+        "window_score": window.metrics.get("window_score", window.primary_score),
+    }
+    score = fresh.metrics.primary_score
+    return Standing(EvalMetrics(score, metrics, window.episode_id), fresh.returns)
+
+
 def pairs(candidate: Standing, incumbent: Standing) -> bool:
     """Whether both played the same seeds, as far as the numbers of episodes tell."""
     return 0 < len(candidate.returns) == len(incumbent.returns)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from optix_core.abilities import PlaysEpisodes, supports
+from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
@@ -92,6 +93,11 @@ class WindowJudge:
     def can_play_fresh(self) -> bool:
         """Whether the validation pipeline can play episodes beside its own windows."""
         return supports(self._val_pipeline, PlaysEpisodes)
+
+    def seat(self, agent: BaseAgent) -> None:
+        """Let an agent play held-out episodes; whoever trains stays."""
+        if self._val_pipeline is not None:
+            self._val_pipeline.set_agent(agent)
 
     def play_fresh(self, seeds: Sequence[int]) -> Standing | None:
         """Let the agent that is seated play held-out episodes on these seeds.
