@@ -108,6 +108,8 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
     chosen = max(parts, key=lambda part: part.report.best_score or -np.inf)
     members = [member for part in parts for member in part.members]
     weights = [weight for part in parts for weight in part.weights]
+    best = _test(task, chosen.best, seed)
+    is_one = len(members) == 1  # then it is the best policy, and so is the ensemble
     return {
         "task": task.name,
         "condition": condition.name,
@@ -116,10 +118,10 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
         "validation_steps": sum(part.report.validation_steps for part in parts),
         "rounds": sum(part.report.rounds for part in parts),
         "claimed": chosen.report.best_score,
-        "best": _test(task, chosen.best, seed),
-        "members": [_test(task, member, seed) for member in members],
+        "best": best,
+        "members": [best] if is_one else [_test(task, member, seed) for member in members],
         "weights": weights,
-        "ensemble": _test(task, _ensemble_of(task, members, weights), seed),
+        "ensemble": best if is_one else _test(task, _ensemble_of(task, members, weights), seed),
         "snapshots": _test(
             task, _ensemble_of(task, chosen.snapshots, [1.0] * len(chosen.snapshots)), seed
         ),

@@ -9,9 +9,11 @@ from benchmarks.evolution_run import Condition, Task
 from benchmarks.harness import write_table
 from benchmarks.harness.aggregates import (
     FloatArray,
+    Strata,
     bootstrap,
     bootstrap_two,
     pooled_iqm,
+    pooled_mean,
     probability_of_improvement,
 )
 
@@ -103,20 +105,31 @@ def _write_scores(results: Mapping[str, Picked], tasks: Sequence[Task]) -> None:
 def _write_comparison(
     ours: str, theirs: str, results: Mapping[str, Picked], tasks: Sequence[Task]
 ) -> None:
-    header = (f"{ours} against {theirs}", "difference, seed by seed", "probability of improvement")
+    header = (
+        f"{ours} against {theirs}",
+        "mean difference, seed by seed",
+        "interquartile mean of the differences",
+        "probability of improvement",
+    )
     rows: list[list[str]] = []
     for task in tasks:
         x, y = results[ours][task.name], results[theirs][task.name]
-        difference = bootstrap(pooled_iqm, [x - y])
-        wins = bootstrap_two(probability_of_improvement, [x], [y])
-        change = f"{difference.estimate:+.1f} ({difference.low:+.1f} to {difference.high:+.1f})"
-        rows.append([task.name, change, str(wins)])
+        rows.append([task.name, *_comparison([x], [y], digits=1)])
     xs, ys = (_normalised(results[name], tasks) for name in (ours, theirs))
-    differences = [x - y for x, y in zip(xs, ys, strict=True)]
-    pooled = bootstrap(pooled_iqm, differences)
-    change = f"{pooled.estimate:+.3f} ({pooled.low:+.3f} to {pooled.high:+.3f})"
-    rows.append([ALL, change, str(bootstrap_two(probability_of_improvement, xs, ys))])
+    rows.append([ALL, *_comparison(xs, ys, digits=3)])
     write_table(header, rows)
+
+
+def _comparison(ours: Strata, theirs: Strata, *, digits: int) -> list[str]:
+    differences = [x - y for x, y in zip(ours, theirs, strict=True)]
+    cells: list[str] = []
+    for statistic in (pooled_mean, pooled_iqm):
+        found = bootstrap(statistic, differences)
+        middle, low, high = (
+            f"{value:+.{digits}f}" for value in (found.estimate, found.low, found.high)
+        )
+        cells.append(f"{middle} ({low} to {high})")
+    return [*cells, str(bootstrap_two(probability_of_improvement, ours, theirs))]
 
 
 def _normalised(picked: Picked, tasks: Sequence[Task]) -> list[FloatArray]:
