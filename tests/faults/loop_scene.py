@@ -69,13 +69,14 @@ def optimizer_of(
     *,
     agent: Watched | None = None,
     callbacks: Sequence[LoopCallback] = (),
+    window_size: int = 10,
     **settings: Any,
 ) -> RLOptimizer:
-    """A run with windows of ten steps, two episodes each."""
+    """A run with windows of ten steps by default, two episodes each."""
     given: dict[str, Any] = {"max_episodes": 6, "seed": 0, **settings}
     return RLOptimizer(
         agent or Watched(),
-        SimplePipeline(env, window_size=10),
+        SimplePipeline(env, window_size=window_size),
         checkpoint_dir=directory,
         callbacks=callbacks,
         **given,
