@@ -56,4 +56,4 @@ def make_agent() -> FakeStatefulAgent:
     return FakeStatefulAgent()
 
 
-gymnasium.register("Ticking-v0", entry_point=Ticking)
+gymnasium.register("Ticking-v0", entry_point=f"{__name__}:Ticking")  # pyright: ignore[reportUnknownMemberType]
