@@ -22,6 +22,7 @@ from benchmarks.harness import Goal, write_table
 from benchmarks.harness.one_thread import ONE_THREAD
 from optix_cli.report_command import read_runs
 from optix_cli.run_history import RunHistory
+from optix_core import StopReason
 
 RUNS = Path("runs") / "known-ground"
 HEADER = (
@@ -137,7 +138,7 @@ def row_of(runs: Path, ground: Ground, seeds: Sequence[int]) -> list[list[object
         return []
     scores = [float(history.tested["mean"]) for history in histories if history.tested]
     stops = [history.stopped for history in histories if history.stopped]
-    by_itself = sum(stop["stop_reason"] != "max_windows" for stop in stops)
+    by_itself = sum(stop["stop_reason"] != StopReason.MAX_WINDOWS for stop in stops)
     bests = [_best_steps(history) for history in histories]
     median = float(np.median(scores))
     agents = {str(history.asked["train"]["agent"]) for history in histories}
