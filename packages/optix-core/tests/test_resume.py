@@ -1,6 +1,7 @@
 """A run that is taken up again equals the run that was not interrupted."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ import pytest
 
 from optix_core import (
     BackoffOptimizer,
+    BaseEvaluator,
+    EpisodeData,
+    EvalMetrics,
     LoopCallback,
     PBTOptimizer,
+    RunReport,
     SimplePipeline,
     StopReason,
     state_keeper,
@@ -108,6 +113,35 @@ def test_a_run_goes_on_in_the_same_process(tmp_path: Path, every_window: None) -
     bomb.window_id = -1
     assert same_but_for_time(whole, optimizer.run())
     assert marks_of(tmp_path / "a") == marks_of(tmp_path / "b")
+
+
+class Smoothing(BaseEvaluator):
+    """Scores the running mean of all windows."""
+
+    def __init__(self) -> None:
+        self.mean = 0.0
+
+    def score(self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]) -> EvalMetrics:
+        self.mean = 0.8 * self.mean + 0.2 * float(episode_data.rewards.mean())
+        return EvalMetrics(self.mean, {}, episode_data.episode_id)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the mean."""
+        return {"mean": self.mean}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put the mean back."""
+        self.mean = state["mean"]
+
+
+def test_an_evaluator_with_a_memory_goes_on(tmp_path: Path) -> None:
+    def run(directory: Path, windows: int) -> RunReport:
+        settings: dict[str, Any] = {"evaluator": Smoothing(), "val_pipeline": None}
+        return optimizer_in(directory, windows, resume=True, **settings).run()
+
+    whole = run(tmp_path / "a", 8)
+    run(tmp_path / "b", 4)
+    assert same_but_for_time(whole, run(tmp_path / "b", 8))
 
 
 def test_a_finished_run_says_so_and_hands_its_policy_back(

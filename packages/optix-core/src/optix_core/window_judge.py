@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optix_core.abilities import PlaysEpisodes, supports
+from optix_core.abilities import HasState, PlaysEpisodes, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_pipeline import BasePipeline
@@ -130,8 +130,10 @@ class WindowJudge:
         self._validation.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the evidence gathered since the last decision, and what validation cost."""
+        """Return the evidence gathered since the last decision, and the evaluator's own state."""
+        own = self._evaluator
         return {
+            "evaluator": own.state_dict() if supports(own, HasState) else None,
             "training": self._training.state_dict(),
             "validation": self._validation.state_dict(),
             "validation_steps": self.validation_steps,
@@ -139,6 +141,8 @@ class WindowJudge:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put back what `state_dict` returned."""
+        if supports(self._evaluator, HasState) and state["evaluator"] is not None:
+            self._evaluator.load_state_dict(state["evaluator"])
         self._training.load_state_dict(state["training"])
         self._validation.load_state_dict(state["validation"])
         self.validation_steps = state["validation_steps"]
