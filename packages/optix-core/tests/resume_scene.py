@@ -81,7 +81,8 @@ def marks_of(directory: Path) -> dict[str, Any]:
     tree: dict[str, Any] = json.loads(json.dumps(saved.tree, default=_plain))
     del tree["position"]["journal_bytes"]
     del tree["run"]["progress"]["time_s"]
-    files = sorted(path for path in saved.files.rglob("*") if path.is_file())
+    everything = sorted(path for path in saved.files.rglob("*") if path.is_file())
+    files = [path for path in everything if path.name != "state.json"]
     return {
         "journal": journal_of(directory),
         "state": tree,

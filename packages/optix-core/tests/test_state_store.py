@@ -53,7 +53,7 @@ def test_what_a_kill_left_is_passed_over_and_removed(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "1", tmp_path / "0")
     saved = store.load()
     assert saved is not None
-    assert saved.files.parent.name == "1"
+    assert saved.files.name == "1"
     store.save({"number": 2}, nothing)
     assert [path.name for path in tmp_path.iterdir()] == ["2"]
 
@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_the_state_before(
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
-@pytest.mark.parametrize("name", ["state.json", "arrays", "files/inner/weights"])
+@pytest.mark.parametrize("name", ["state.json", "arrays", "inner/weights"])
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[" * 100_000])
 def test_damage_is_found(tmp_path: Path, name: str, damage: bytes) -> None:
     store = StateStore(tmp_path)

@@ -93,7 +93,7 @@ class CallbackDispatcher:
         """Let each callback that has files write them into a folder of its own."""
         for number, seat in enumerate(self._seats):
             if supports(seat.callback, HasFiles):
-                (folder / str(number)).mkdir()
+                (folder / str(number)).mkdir(parents=True)
                 seat.callback.save_files(str(folder / str(number)))
 
     def load_files(self, folder: Path) -> None:

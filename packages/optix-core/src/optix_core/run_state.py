@@ -69,7 +69,6 @@ class RunState:
     def write_files(self, folder: Path) -> None:
         """Write what agents write themselves."""
         self._learning.agent.save_weights(str(folder / _WEIGHTS))
-        (folder / _CALLBACKS).mkdir()
         self._parts.callbacks.save_files(folder / _CALLBACKS)
 
     def put_back(self, saved: SavedState) -> list[str]:
@@ -86,7 +85,7 @@ class RunState:
             return self._put_back(saved.tree["run"], saved.files)
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorruptError(
-                f"the state in {saved.files.parent} is not one of this version: {error!r}"
+                f"the state in {saved.files} is not one of this version: {error!r}"
             ) from error
 
     def _put_back(self, tree: Mapping[str, Any], files: Path) -> list[str]:

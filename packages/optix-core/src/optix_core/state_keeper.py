@@ -156,11 +156,11 @@ class StateKeeper:
             position = msgspec.convert(saved.tree["position"], Position)
             has_run = "run" in saved.tree
         except (KeyError, msgspec.ValidationError) as error:
-            raise CheckpointCorruptError(f"{saved.files.parent} holds no state: {error}") from error
+            raise CheckpointCorruptError(f"{saved.files} holds no state: {error}") from error
         is_of_run = position.run_id == self._recorder.run_id and has_run
         if not is_of_run or len(position.last_sequences) != len(self._registries):
             raise CheckpointCorruptError(
-                f"{saved.files.parent} holds the state of run {position.run_id}, the directory's "
+                f"{saved.files} holds the state of run {position.run_id}, the directory's "
                 f"latest run is {self._recorder.run_id}"
             )
         return position

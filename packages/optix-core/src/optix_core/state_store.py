@@ -2,7 +2,7 @@
 
     state/<number>/state.json   {"schema_version": 1, "sha256": …, "state": {"tree", "files"}}
     state/<number>/arrays       the arrays that the tree refers to, safetensors
-    state/<number>/files/…      what agents wrote themselves
+    state/<number>/…            what agents wrote themselves
 
 A save is staged under a temporary name, every file checksummed and synced, then renamed to the
 next number and the folder synced; only then the one before is removed. The highest number counts.
@@ -39,7 +39,6 @@ from optix_core.weights_file import load_arrays, save_arrays
 SCHEMA_VERSION = 1
 STATE_NAME = "state.json"
 ARRAYS_NAME = "arrays"
-FILES_NAME = "files"
 
 MAX_STATE_BYTES = MAX_TEXT_BYTES - 4096
 """What a state may take as JSON; the envelope comes on top."""
@@ -55,7 +54,7 @@ class SavedState:
     tree: Mapping[str, Any]
     """The tree."""
     files: Path
-    """The folder of files beside it; read it before the next save."""
+    """The folder of the files beside it; read them before the next save."""
 
 
 class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +91,7 @@ class StateStore:
 
         Args:
             tree: dicts, lists, arrays and scalars.
-            write_files: called with an empty folder; may fill it.
+            write_files: called with a folder; may add files and folders of other names than ours.
 
         Raises:
             ContractViolationError: if something cannot be stored; the state before stays.
@@ -110,8 +109,7 @@ class StateStore:
                 folder = self._path / staged
                 if arrays:
                     save_arrays(folder / ARRAYS_NAME, arrays)
-                (folder / FILES_NAME).mkdir(DIRECTORY_MODE)
-                write_files(folder / FILES_NAME)
+                write_files(folder)
                 with open_directory(staged, inside=root) as inner:
                     files = seal_all(inner)
                     write_new(inner, STATE_NAME, _encode(packed, files))
@@ -150,7 +148,7 @@ class StateStore:
         folder_path = self._path / name
         has_arrays = any(file.name == ARRAYS_NAME for file in content.files)
         arrays = load_arrays(folder_path / ARRAYS_NAME) if has_arrays else {}
-        return SavedState(tree=unpack(content.tree, arrays), files=folder_path / FILES_NAME)
+        return SavedState(tree=unpack(content.tree, arrays), files=folder_path)
 
     @contextmanager
     def _opened(self) -> Generator[int]:
