@@ -33,6 +33,7 @@ IMPORT_BY_NAME = {
     "packages/optix-cli/src/optix_cli/user_modules.py",
     "packages/optix-tf/src/optix_tf/__init__.py",
     "packages/optix-tf/src/optix_tf/_tensorflow.py",
+    "packages/optix-core/src/optix_core/__init__.py",
     "packages/tensor-optix/src/tensor_optix/__init__.py",
 }
 

@@ -1,12 +1,12 @@
 """The training loop for reinforcement learning that runs itself: its framework-free core."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.base_pipeline import BasePipeline
-from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.data_source import DataSource
 from optix_core.decisions import NextRound, Stop, StopReason
 from optix_core.domain import Domain
@@ -14,19 +14,24 @@ from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.evaluators import ReturnEvaluator
 from optix_core.hyperparam_set import HyperparamSet
-from optix_core.loop_callback import LoopCallback, LoopHandle
 from optix_core.loop_state import LoopState
-from optix_core.optimizers import BackoffOptimizer, PBTOptimizer
-from optix_core.policy_snapshot import PolicySnapshot
-from optix_core.rl_optimizer import RLOptimizer
-from optix_core.run_directory import RunDirectory
-from optix_core.run_report import RunReport, render_report
 from optix_core.seeds import SeedPlan
-from optix_core.simple_pipeline import SimplePipeline
-from optix_core.step_size_controller import StepSizeController
 
 if TYPE_CHECKING:
-    from optix_core.optimizers import OptunaOptimizer, PopulationOptimizer
+    from optix_core.checkpoint_registry import CheckpointRegistry
+    from optix_core.loop_callback import LoopCallback, LoopHandle
+    from optix_core.optimizers import (
+        BackoffOptimizer,
+        OptunaOptimizer,
+        PBTOptimizer,
+        PopulationOptimizer,
+    )
+    from optix_core.policy_snapshot import PolicySnapshot
+    from optix_core.rl_optimizer import RLOptimizer
+    from optix_core.run_directory import RunDirectory
+    from optix_core.run_report import RunReport, render_report
+    from optix_core.simple_pipeline import SimplePipeline
+    from optix_core.step_size_controller import StepSizeController
 
 __version__: str
 
@@ -62,6 +67,24 @@ __all__ = [
     "render_report",
 ]
 
+_LOADED_WHEN_ASKED = {
+    "BackoffOptimizer": "optimizers",
+    "CheckpointRegistry": "checkpoint_registry",
+    "LoopCallback": "loop_callback",
+    "LoopHandle": "loop_callback",
+    "OptunaOptimizer": "optimizers",
+    "PBTOptimizer": "optimizers",
+    "PolicySnapshot": "policy_snapshot",
+    "PopulationOptimizer": "optimizers",
+    "RLOptimizer": "rl_optimizer",
+    "RunDirectory": "run_directory",
+    "RunReport": "run_report",
+    "SimplePipeline": "simple_pipeline",
+    "StepSizeController": "step_size_controller",
+    "render_report": "run_report",
+}
+"""What runs a run: whoever writes an agent or an evaluator does not pay for it."""
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
@@ -69,8 +92,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version  # noqa: PLC0415
 
         return version("optix-core")
-    if name in ("OptunaOptimizer", "PopulationOptimizer"):
-        from optix_core import optimizers  # noqa: PLC0415 - as above
-
-        return getattr(optimizers, name)
+    if name in _LOADED_WHEN_ASKED:
+        return getattr(import_module(f"optix_core.{_LOADED_WHEN_ASKED[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
