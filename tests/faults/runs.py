@@ -1,5 +1,6 @@
 """Short runs of the loop on scripted scores, for the fault tests beside this file."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,17 @@ from optix_core.testing import ScriptedPipeline
 
 from .registry_scene import WeightAgent
 
+NO_NUMBER = -1e300
+"""A reward that makes the score NaN: a window whose reward is NaN itself is not scored at all."""
+
 
 class FirstReward(BaseEvaluator):
-    """The first reward of a window is its score."""
+    """The first reward of a window is its score; NaN where it is `NO_NUMBER`."""
 
     def score(self, episode_data: EpisodeData, train_diagnostics: dict[str, Any]) -> EvalMetrics:
-        return EvalMetrics(float(episode_data.rewards[0]), {}, episode_data.episode_id)
+        reward = float(episode_data.rewards[0])
+        score = math.nan if reward == NO_NUMBER else reward
+        return EvalMetrics(score, {}, episode_data.episode_id)
 
 
 class CountingAgent(WeightAgent):
@@ -34,7 +40,7 @@ def optimizer(
     """A run whose windows have these scores, one episode each."""
     return RLOptimizer(
         CountingAgent() if agent is None else agent,
-        ScriptedPipeline([[score] for score in scores]),
+        ScriptedPipeline([[NO_NUMBER if math.isnan(score) else score] for score in scores]),
         evaluator=FirstReward(),
         checkpoint_dir=directory,
         callbacks=callbacks,
