@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from optix_core.domain import Domain
@@ -86,6 +86,7 @@ def test_mutations_keep_type_and_domain(valued: tuple[Domain, Any], seed: int, c
 
 
 @given(valued_domains(), st.floats(1.01, 10.0))
+@example((Domain(low=5e-324, high=1.0, log=True), 2.2250738585072014e-308), 2.0)
 def test_a_move_keeps_type_and_domain_and_its_direction(
     valued: tuple[Domain, Any], factor: float
 ) -> None:

@@ -74,16 +74,15 @@ class Scale:
 
     def backward(self, z: float) -> float:
         """Return θ(z); beyond what a float holds, the last θ that it does."""
-        z = min(max(z, -_LARGEST), _LARGEST)
         match self.kind:
             case ScaleKind.LOG:
-                return math.exp(z) - self.offset
+                return math.exp(min(z, _LARGEST)) - self.offset
             case ScaleKind.COMPLEMENT:
-                return 1.0 + self.offset - math.exp(-z)
+                return 1.0 + self.offset - math.exp(min(-z, _LARGEST))
             case ScaleKind.LOGIT:
-                return 1.0 / (1.0 + math.exp(-z))
+                return 1.0 / (1.0 + math.exp(min(-z, _LARGEST)))
             case ScaleKind.SIGNED:
-                return math.sinh(z)
+                return math.sinh(min(max(z, -_LARGEST), _LARGEST))
 
 
 def scale_of(domain: Domain, theta: float) -> Scale:
