@@ -14,7 +14,7 @@ Run: `uv run python -m benchmarks.promotion`
 import argparse
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import write_table
 from optix_core import BaseAgent, BasePipeline, EpisodeData, EvalMetrics, ReturnEvaluator
-from optix_core.promotion import FRESH_EPISODES, Promotion
+from optix_core.promotion import FRESH_EPISODES, SMOOTHING, Promotion
 from optix_core.standing import Standing
 from optix_core.window_judge import WindowJudge
 
 FROZEN_WINDOWS = 50
 POWER_WINDOWS = 15
-RULES = ("the score alone", "windows alone, Welch", "fresh episodes")
+RULES = ("the score alone", "windows alone, mean of five", "fresh episodes")
 Z_95 = 1.96
 
 
@@ -85,6 +85,7 @@ class Run:
     rng: np.random.Generator
     n_episodes: int
     best: Standing | None = None
+    recent: list[EvalMetrics] = field(default_factory=list[EvalMetrics])
 
     @classmethod
     def of(cls, rule: str, seed: int, n_episodes: int, rho: float) -> "Run":
@@ -104,7 +105,8 @@ class Run:
         metrics = EvalMetrics(
             float(np.mean(returns)), {"n_episodes": self.n_episodes, "score_se": se}
         )
-        trial = self.promotion.hold(metrics, self.best)
+        trial = self.promotion.hold(metrics, self.best, self.recent)
+        self.recent = [*self.recent, metrics][-SMOOTHING:]
         if trial.is_better:
             self.best = trial.standing
         return trial.is_better

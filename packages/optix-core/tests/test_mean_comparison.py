@@ -14,6 +14,7 @@ from optix_core.mean_comparison import (
     minimum_detectable_effect,
     paired_detectable_effect,
     paired_p,
+    pooled,
     welch_p,
 )
 from optix_core.student_t import student_tail
@@ -28,6 +29,15 @@ def evidence_of(returns: list[float]) -> MeanEvidence:
     mean = sum(returns) / n
     variance = sum((x - mean) ** 2 for x in returns) / (n - 1)
     return MeanEvidence(mean, math.sqrt(variance / n), n)
+
+
+@given(st.lists(RETURNS, min_size=1, max_size=6))
+def test_pooled_evidence_is_that_of_all_returns_together(samples: list[list[float]]) -> None:
+    together = pooled([evidence_of(returns) for returns in samples])
+    expected = evidence_of([x for returns in samples for x in returns])
+    assert together.n == expected.n
+    assert together.mean == pytest.approx(expected.mean, rel=1e-9, abs=1e-6)
+    assert together.se == pytest.approx(expected.se, rel=1e-6, abs=1e-6)
 
 
 @given(one=RETURNS, other=RETURNS)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optix_core import BaseEvaluator, EpisodeData, EvalMetrics, ReturnEvaluator
-from optix_core.mean_comparison import paired_p, welch_p
-from optix_core.promotion import FRESH_EPISODES, Promotion, Trial, is_trigger
+from optix_core.mean_comparison import paired_p
+from optix_core.promotion import FRESH_EPISODES, Promotion, Trial, is_trigger, smoothed
 from optix_core.standing import Standing
 from optix_core.testing import FakeAgent, ScriptedPipeline
 from optix_core.window_judge import WindowJudge
@@ -140,19 +140,38 @@ def test_unconfirmed_scores_decide_where_that_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("val_pipeline", [None, ScriptedPipeline([])])
-def test_where_nothing_can_be_played_the_window_itself_is_tested(val_pipeline: Any) -> None:
+@given(scores=st.lists(SCORES, min_size=1, max_size=12))
+def test_where_nothing_can_be_played_the_mean_of_five_evaluations_decides(
+    val_pipeline: Any, scores: list[float]
+) -> None:
     promotion = Promotion(WindowJudge(ReturnEvaluator(), val_pipeline, 5), seed=0, margin=0.0)
-    best = promotion.hold(evaluation(0.0), None).standing
-    assert best == Standing(evaluation(0.0))
-    for score in (0.5, 1.5, 2.5, 3.5):
-        trial = promotion.hold(evaluation(score), best)
-        p = welch_p(
-            *[each for each in (Standing(evaluation(score)).evidence, best.evidence) if each]
-        )
-        assert trial.is_better == (p < 0.05)
+    evaluations = [evaluation(score, 1.0, 2) for score in scores]
+    best = promotion.hold(evaluations[0], None).standing
+    assert best == Standing(evaluations[0])
+    for index in range(1, len(scores)):
+        trial = promotion.hold(evaluations[index], best, evaluations[:index])
+        # Two returns that have the score and error of an evaluation of two.
+        returns = [s + sign for s in scores[max(0, index - 4) : index + 1] for sign in (-1.0, 1.0)]
+        mean, se = float(np.mean(returns)), float(np.std(returns, ddof=1)) / len(returns) ** 0.5
+        level, level_se = best.metrics.primary_score, best.metrics.score_se
+        assert level_se is not None
+        bar = level + 0.5 * math.hypot(se, level_se)
         assert not trial.is_contender
-        assert trial.event["p"] == p
-        assert trial.event["fresh_episodes"] == 0
+        if not math.isclose(mean, bar, abs_tol=1e-9):
+            assert trial.is_better == (scores[index] > level and mean > bar)
+        if trial.is_better:
+            best = trial.standing
+            assert best.metrics.primary_score == pytest.approx(mean)
+            assert best.metrics.score_se == pytest.approx(se)
+            assert best.metrics.n_episodes == len(returns)
+            assert trial.event["fresh_episodes"] == 0
+            assert trial.event["smoothed_score"] == best.metrics.primary_score
+
+
+def test_an_evaluation_without_evidence_is_left_out_of_the_mean() -> None:
+    unknown = EvalMetrics(1e9, {}, 3)
+    assert smoothed([unknown, evaluation(2.0)]) == Standing(evaluation(2.0))
+    assert smoothed([evaluation(1.0), unknown, evaluation(2.0)]).metrics.primary_score == 1.5
 
 
 def test_a_far_lower_score_is_worse_only_with_evidence() -> None:

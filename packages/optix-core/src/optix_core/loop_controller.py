@@ -272,7 +272,7 @@ class LoopController:
     def _try(self, metrics: EvalMetrics) -> Trial:
         """Hold an evaluation against the round's best, with the policy that earned it."""
         bests = self._book.bests
-        trial = self._parts.promotion.hold(metrics, bests.round_standing)
+        trial = self._parts.promotion.hold(metrics, bests.round_standing, self._book.recent)
         if trial.event:
             self.record("promotion", **trial.event)
         if trial.is_contender:
@@ -340,6 +340,7 @@ class LoopController:
     def _forget_policy(self, learner: BaseAgent | None = None) -> None:
         """What was gathered of the policy before is not this one's, be it of another agent."""
         self._learning.replace_policy(learner)
+        self._book.forget_recent()
         self._parts.judge.forget()
         self._parts.steering.on_restart()
 

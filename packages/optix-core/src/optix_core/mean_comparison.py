@@ -40,6 +40,22 @@ class MeanEvidence:
         return cls(metrics.primary_score, se, n) if math.isfinite(se) and se >= 0.0 else None
 
 
+def pooled(samples: Sequence[MeanEvidence]) -> MeanEvidence:
+    """Return the evidence of several samples taken together, as if it were one.
+
+    With nᵢ, mᵢ and sᵢ² = nᵢ seᵢ² of each: n = Σ nᵢ, m = Σ nᵢ mᵢ / n,
+    se² = (Σ (nᵢ − 1) sᵢ² + Σ nᵢ (mᵢ − m)²) / (n − 1) / n.
+
+    Args:
+        samples: at least one.
+    """
+    n = sum(sample.n for sample in samples)
+    mean = sum(sample.n / n * sample.mean for sample in samples)
+    within = sum((sample.n - 1) * sample.n * sample.se**2 for sample in samples)
+    between = sum(sample.n * (sample.mean - mean) ** 2 for sample in samples)
+    return MeanEvidence(mean, math.sqrt((within + between) / (n - 1) / n), n)
+
+
 def welch_p(candidate: MeanEvidence, incumbent: MeanEvidence) -> float:
     """One-sided p-value of "the candidate's mean is not above the incumbent's", by Welch's test.
 

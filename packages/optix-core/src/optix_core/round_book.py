@@ -18,7 +18,7 @@ from optix_core.eval_metrics import EvalMetrics
 from optix_core.loop_state import LoopState
 from optix_core.metrics_history import MetricsHistory, metrics_from_state, metrics_state
 from optix_core.plateau_test import PlateauProof, PlateauTest
-from optix_core.promotion import Trial
+from optix_core.promotion import SMOOTHING, Trial
 from optix_core.scheduler_settings import SchedulerSettings
 from optix_core.verdict import judge_convergence, never_rose
 
@@ -41,6 +41,8 @@ class RoundBook:
         """Evaluations of the run."""
         self.bests = bests
         """The best policies of run and round."""
+        self.recent: list[EvalMetrics] = []
+        """The newest evaluations of the policy that learns, as many as promotion looks at."""
         self._first: list[EvalMetrics] = []
         self._plateau = plateau
         self._proof: PlateauProof | None = None
@@ -89,12 +91,18 @@ class RoundBook:
             is_plateau=self._proof is not None,
         )
         self.scheduler, decisions = decide(self._settings, self.scheduler, evaluation)
+        self.recent = [*self.recent, metrics][1 - SMOOTHING :]
         return decisions
+
+    def forget_recent(self) -> None:
+        """Forget the newest evaluations: the policy was replaced."""
+        self.recent = []
 
     def begin_baseline(self, window_id: int) -> None:
         """Begin a round at a window, with a baseline of its own."""
         self.scheduler = start_round(self._settings, window_id)
         self.bests.begin_round()
+        self.forget_recent()
         self._begin_evaluations()
 
     def go_on(self, window_id: int) -> None:
@@ -120,6 +128,7 @@ class RoundBook:
             "scheduler": self.scheduler.to_dict(),
             "history": self.history.state_dict(),
             "first": [metrics_state(metrics) for metrics in self._first],
+            "recent": [metrics_state(metrics) for metrics in self.recent],
             "bests": self.bests.state_dict(),
             "plateau": None if self._plateau is None else self._plateau.state_dict(),
         }
@@ -133,6 +142,8 @@ class RoundBook:
         self.scheduler = SchedulerState.from_dict(state["scheduler"])
         self.history.load_state_dict(state["history"])
         self._first = [metrics_from_state(kept) for kept in state["first"]]
+        # Not in states that were written before promotion looked at more than one evaluation.
+        self.recent = [metrics_from_state(kept) for kept in state.get("recent", ())]
         self.bests.load_state_dict(state["bests"])
         if self._plateau is not None and state["plateau"] is not None:
             self._plateau.load_state_dict(state["plateau"])
