@@ -284,7 +284,8 @@ def test_a_run_that_never_rose_begins_anew_and_one_that_did_is_cloned(tmp_path: 
     lineages = [event["lineage"] for event in case.journal("spawned")]
     assert [lineage["parent"] is None for lineage in lineages] == [True, True, False]
     assert lineages[0]["noise_scale"] is None
-    assert [agent.calls["load_weights"] > 0 for agent in case.made[1:4]] == [False, False, True]
+    # The second of the fresh ones learns, so that it is put back to its own best in the end.
+    assert [case.made[i].calls["load_weights"] > 0 for i in (1, 3)] == [False, True]
     assert report.best_score is not None
     assert report.best_score > 0.0
     assert case.stream.getvalue().count("fresh weights") == 2
