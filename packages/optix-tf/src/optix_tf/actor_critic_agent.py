@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 from optix_core import EpisodeData, HyperparamSet
 from optix_core.episode_data import FloatArray
 from optix_core.errors import ConfigurationError
-from optix_tf._tensorflow import Model, Optimizer
+from optix_tf._tensorflow import Model, Optimizer, keras
 from optix_tf.action_box import ActionBox
+from optix_tf.critic_network import build_critic
+from optix_tf.observation_encoding import encoding_of
 from optix_tf.off_policy_agent import OffPolicyAgent
+from optix_tf.plain_network import build_plain_network
+from optix_tf.seed_children import seed_children
 from optix_tf.smooth_noise import SmoothNoise
 from optix_tf.target_network import TargetNetwork
 from optix_tf.window_rows import valid_rows
 
 _N_CRITICS = 2
+_SMALL = 0.01
+"""Variance of the actor's output weights: the first policy is the same whatever it sees."""
 
 
 class ActorCriticAgent(OffPolicyAgent):
@@ -28,6 +34,9 @@ class ActorCriticAgent(OffPolicyAgent):
     in the warm-up it is all there is to an action, which then is uniform between the bounds.
     """
 
+    outputs_per_action: ClassVar[int]
+    """Numbers in the actor's first output for each component of an action."""
+
     def __init__(
         self,
         model: Model,
@@ -36,15 +45,28 @@ class ActorCriticAgent(OffPolicyAgent):
         hyperparams: HyperparamSet,
         *,
         action_space: object,
-        seed: int | np.random.SeedSequence | None,
-        observation_space: object,
-        normalise: bool,
-        jit_compile: bool,
+        seed: int | np.random.SeedSequence | None = None,
+        observation_space: object = None,
+        normalise: bool = False,
+        jit_compile: bool = True,
     ) -> None:
-        """Make an agent; its arguments are described where a subclass lists them.
+        """Make an agent.
+
+        Args:
+            model: the actor.
+            critics: two models from [observation, action] to a value; actions from −1 to 1.
+            optimizer: any Keras optimizer; it trains everything, so that there is one step size.
+            hyperparams: those not given have their defaults; the learning rate the optimizer's.
+            action_space: a Box with finite bounds.
+            seed: of the agent's own generator: noise and minibatches; None for a fresh one.
+            observation_space: how to encode observations; None passes them as they are.
+            normalise: whether to normalise observations by running statistics, which are saved
+                with the policy; needs observation_space.
+            jit_compile: whether XLA compiles the training.
 
         Raises:
-            ConfigurationError: if a space does not fit, or there are not two critics with weights.
+            ConfigurationError: if a space is not supported or missing, or critics do not fit.
+            HyperparamError: if a hyperparameter is unknown or out of range.
         """
         if len(critics) != _N_CRITICS or not all(critic.built for critic in critics):
             raise ConfigurationError(
@@ -53,7 +75,6 @@ class ActorCriticAgent(OffPolicyAgent):
             )
         self.critics = list(critics)
         self._box = ActionBox(action_space)
-        self._targets: list[TargetNetwork] = []
         self._noise: SmoothNoise | None = None
         super().__init__(
             model,
@@ -62,6 +83,50 @@ class ActorCriticAgent(OffPolicyAgent):
             seed=seed,
             observation_space=observation_space,
             normalise=normalise,
+            jit_compile=jit_compile,
+        )
+
+    @classmethod
+    def for_spaces(
+        cls,
+        observation_space: object,
+        action_space: object,
+        *,
+        seed: int | np.random.SeedSequence | None = None,
+        hyperparams: HyperparamSet | None = None,
+        hidden: Sequence[int] = (128, 128),
+        jit_compile: bool = True,
+    ) -> Self:
+        """Make an agent with networks of its own and normalised observations.
+
+        Args:
+            observation_space: Box, Discrete, MultiDiscrete or MultiBinary, anything with
+                Gymnasium's attributes.
+            action_space: a Box with finite bounds.
+            seed: of initial weights, noise and minibatches; None for a fresh one.
+            hyperparams: those not given have their defaults.
+            hidden: width of each hidden layer of actor and critics.
+            jit_compile: see the constructor.
+
+        Raises:
+            ConfigurationError: if a space is not supported.
+            HyperparamError: if a hyperparameter is unknown or out of range.
+        """
+        for_weights, for_agent = seed_children(seed, 2)
+        rng = np.random.default_rng(for_weights)
+        given = HyperparamSet() if hyperparams is None else hyperparams
+        settings = cls.settings_type.from_params(given.params)
+        shape, size = encoding_of(observation_space).encoded_shape, ActionBox(action_space).size
+        width = cls.outputs_per_action * size
+        return cls(
+            build_plain_network(shape, width, rng=rng, hidden=hidden, output_scale=_SMALL),
+            [build_critic(shape, size, rng=rng, hidden=hidden) for _ in range(_N_CRITICS)],
+            keras.optimizers.Adam(settings.learning_rate),
+            given,
+            action_space=action_space,
+            seed=for_agent,
+            observation_space=observation_space,
+            normalise=True,
             jit_compile=jit_compile,
         )
 
@@ -160,16 +225,17 @@ class ActorCriticAgent(OffPolicyAgent):
             for k, critic in enumerate(self.critics)
             for i, variable in enumerate(critic.non_trainable_variables)
         }
-        for target in self._target_critics():
-            fixed |= target.variables
-        return fixed
+        return {**fixed, **super()._fixed_variables()}
+
+    def _followed(self) -> Mapping[str, Model]:
+        return {_target_name(k): critic for k, critic in enumerate(self.critics)}
 
     def _target_critics(self) -> list[TargetNetwork]:
-        if not self._targets:
-            self._targets = [
-                TargetNetwork(critic, f"target_critic{k}") for k, critic in enumerate(self.critics)
-            ]
-        return self._targets
+        return [self._targets[_target_name(k)] for k in range(_N_CRITICS)]
+
+
+def _target_name(k: int) -> str:
+    return f"target_critic{k}"
 
 
 def _uniform(noise: FloatArray) -> FloatArray:

@@ -20,7 +20,6 @@ from optix_tf.replay_updates import ReplayUpdates
 from optix_tf.seed_children import seed_children
 from optix_tf.spaces import DiscreteSpace, MultiDiscreteSpace
 from optix_tf.stack import KerasStack, StackParts, stack_agents
-from optix_tf.target_network import TargetNetwork
 from optix_tf.tf_agent import TFAgent
 
 
@@ -66,7 +65,6 @@ class DQNAgent(OffPolicyAgent):
             ConfigurationError: if a space is not supported, or missing.
             HyperparamError: if a hyperparameter is unknown or out of range.
         """
-        self._target: TargetNetwork | None = None
         self._head = EpsilonGreedyHead() if action_space is None else _head_of(action_space)
         super().__init__(
             model,
@@ -174,7 +172,7 @@ class DQNAgent(OffPolicyAgent):
 
     def _make_updates(self) -> ReplayUpdates:
         return DQNUpdates(
-            self.model, self._target_network(), self.optimizer, jit_compile=self._is_jit
+            self.model, self._targets["target"], self.optimizer, jit_compile=self._is_jit
         )
 
     def _tunable(self) -> Sequence[float]:
@@ -184,13 +182,8 @@ class DQNAgent(OffPolicyAgent):
     def _after_steps(self) -> None:
         self._head.epsilon = self.settings.epsilon(self._steps)
 
-    def _fixed_variables(self) -> Mapping[str, Any]:
-        return self._target_network().variables
-
-    def _target_network(self) -> TargetNetwork:
-        if self._target is None:
-            self._target = TargetNetwork(self.model, "target")
-        return self._target
+    def _followed(self) -> Mapping[str, Model]:
+        return {"target": self.model}
 
 
 def _head_of(action_space: object) -> EpsilonGreedyHead:

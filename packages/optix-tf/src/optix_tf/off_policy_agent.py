@@ -1,6 +1,7 @@
 """What agents that learn from a replay memory have in common."""
 
 import dataclasses
+import functools
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from optix_tf.observation_inputs import ObservationInputs
 from optix_tf.off_policy_settings import OffPolicySettings
 from optix_tf.replay_memory import ReplayMemory
 from optix_tf.replay_updates import UPDATES_PER_CALL, ReplayUpdates
+from optix_tf.target_network import TargetNetwork
 from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import valid_rows
 
@@ -75,6 +77,10 @@ class OffPolicyAgent(TFAgent):
     @abstractmethod
     def _tunable(self) -> Sequence[float]:
         """Numbers that the updates are given."""
+
+    @abstractmethod
+    def _followed(self) -> Mapping[str, Model]:
+        """Networks that a target follows, by the target's name."""
 
     @abstractmethod
     def _after_steps(self) -> None:
@@ -247,6 +253,18 @@ class OffPolicyAgent(TFAgent):
             self._variables()
             self._updates = self._make_updates()
         return self._updates
+
+    @functools.cached_property
+    def _targets(self) -> Mapping[str, TargetNetwork]:
+        """Targets by name: copies of the networks as they are when this is first asked for."""
+        return {name: TargetNetwork(model, name) for name, model in self._followed().items()}
+
+    def _fixed_variables(self) -> Mapping[str, Any]:
+        return {
+            name: variable
+            for target in self._targets.values()
+            for name, variable in target.variables.items()
+        }
 
     def _agent_arrays(self) -> dict[str, NDArray[Any]]:
         statistics = self._inputs.state_dict()
