@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from optix_tf._tensorflow import Model, Optimizer, Tensor, tf
+from optix_tf.critic_gradients import critic_gradients, value_of
 from optix_tf.network import heads_of
 from optix_tf.reinforce_update import apply_finite
 from optix_tf.replay_updates import ReplayUpdates
@@ -71,32 +72,23 @@ class SACUpdates(ReplayUpdates):
         networks = self._networks
         log_temperature = networks.log_temperature.value
         temperature = tf.exp(log_temperature)
-        wanted = self._wanted(batch, temperature)
-        critic_variables = [v.value for c in networks.critics for v in c.trainable_variables]
+        critic = critic_gradients(networks.critics, batch, self._wanted(batch, temperature))
         actor_variables = [v.value for v in networks.actor.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(critic_variables)
-            pair = [batch["observation"], batch["action"]]
-            errors = [wanted - _value(critic, pair) for critic in networks.critics]
-            critic_loss = tf.add_n([tf.reduce_mean(batch["weight"] * e * e) for e in errors])
-        critic_gradients = tape.gradient(critic_loss, critic_variables)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(actor_variables)
             action, log_probability = self._policy(batch["observation"], batch["noise"][:, 0])
             pair = [batch["observation"], action]
-            values = tf.minimum(*(_value(critic, pair) for critic in networks.critics))
+            values = tf.minimum(*(value_of(model, pair) for model in networks.critics))
             actor_loss = tf.reduce_mean(temperature * log_probability - values)
         actor_gradients = tape.gradient(actor_loss, actor_variables)
         entropy = -tf.reduce_mean(log_probability)
-        gradients = [*actor_gradients, *critic_gradients, entropy - wanted_entropy]
-        variables = [*actor_variables, *critic_variables, log_temperature]
+        gradients = [*actor_gradients, *critic.gradients, entropy - wanted_entropy]
+        variables = [*actor_variables, *critic.variables, log_temperature]
         applied = apply_finite(self._optimizer, gradients, variables)
         for target in networks.targets:
             target.follow(tau)
-        q_mean = tf.reduce_mean(wanted - errors[0])
-        measures = [critic_loss, actor_loss, q_mean, entropy, temperature, applied["grad_norm"]]
-        size = tf.add_n([tf.abs(error) for error in errors]) / len(errors)
-        return [*measures, applied["update_skipped"]], size
+        measures = [critic.loss, actor_loss, critic.q_mean, entropy, temperature]
+        return [*measures, applied["grad_norm"], applied["update_skipped"]], critic.error_size
 
     def _wanted(self, batch: Mapping[str, Tensor], temperature: Tensor) -> Tensor:
         action, log_probability = self._policy(batch["next_observation"], batch["noise"][:, 1])
@@ -114,7 +106,3 @@ class SACUpdates(ReplayUpdates):
         squeeze = 2.0 * (math.log(2.0) - free - tf.nn.softplus(-2.0 * free))
         each = -0.5 * tf.square(noise) - log_std - 0.5 * math.log(2.0 * math.pi) - squeeze
         return tf.tanh(free), tf.reduce_sum(each, axis=-1)
-
-
-def _value(critic: Model, pair: Sequence[Tensor]) -> Tensor:
-    return tf.reshape(heads_of(critic(pair, training=False))[0], [-1])

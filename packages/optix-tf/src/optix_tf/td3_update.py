@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 from optix_tf._tensorflow import Model, Optimizer, Tensor, tf
+from optix_tf.critic_gradients import critic_gradients, value_of
 from optix_tf.network import heads_of
 from optix_tf.reinforce_update import apply_finite
 from optix_tf.replay_updates import ReplayUpdates
@@ -61,20 +62,13 @@ class TD3Updates(ReplayUpdates):
         tau, delay, noise, limit, is_twin = tf.unstack(tunable)
         added = tf.clip_by_value(noise * batch["noise"], -limit, limit)
         wanted = self._wanted(batch, added, is_twin)
-        variables = [v.value for c in self._networks.critics for v in c.trainable_variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            pair = [batch["observation"], batch["action"]]
-            errors = [wanted - _value(critic, pair) for critic in self._networks.critics]
-            critic_loss = tf.add_n([tf.reduce_mean(batch["weight"] * e * e) for e in errors])
-        gradients = tape.gradient(critic_loss, variables)
-        applied = apply_finite(self._optimizer, gradients, variables)
+        critic = critic_gradients(self._networks.critics, batch, wanted)
+        applied = apply_finite(self._optimizer, critic.gradients, critic.variables)
         is_actors_turn = tf.equal((step + 1) % tf.cast(delay, tf.int32), 0)
         actor_loss, actor_skipped = self._update_actor(batch, tau, is_actors_turn)
         skipped = tf.maximum(applied["update_skipped"], actor_skipped)
-        q_mean = tf.reduce_mean(wanted - errors[0])
-        size = tf.add_n([tf.abs(error) for error in errors]) / len(errors)
-        return [critic_loss, actor_loss, q_mean, applied["grad_norm"], skipped], size
+        measures = [critic.loss, actor_loss, critic.q_mean, applied["grad_norm"]]
+        return [*measures, skipped], critic.error_size
 
     def _wanted(self, batch: Mapping[str, Tensor], added: Tensor, is_twin: Tensor) -> Tensor:
         following = batch["next_observation"]
@@ -98,7 +92,7 @@ class TD3Updates(ReplayUpdates):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(variables)
                 action = tf.tanh(heads_of(networks.actor(observation, training=False))[0])
-                loss = -tf.reduce_mean(_value(networks.critics[0], [observation, action]))
+                loss = -tf.reduce_mean(value_of(networks.critics[0], [observation, action]))
             applied = apply_finite(self._optimizer, tape.gradient(loss, variables), variables)
             for target in (networks.target_actor, *networks.target_critics):
                 target.follow(tau)
@@ -106,7 +100,3 @@ class TD3Updates(ReplayUpdates):
 
         nothing = tf.constant(0.0)
         return tf.cond(is_actors_turn, update, lambda: (nothing, nothing))
-
-
-def _value(critic: Model, pair: Sequence[Tensor]) -> Tensor:
-    return tf.reshape(heads_of(critic(pair, training=False))[0], [-1])
