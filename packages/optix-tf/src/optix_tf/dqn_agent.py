@@ -12,6 +12,7 @@ from optix_tf._tensorflow import Model, Optimizer, keras
 from optix_tf.dqn_settings import DQNSettings
 from optix_tf.dqn_update import DQNUpdates
 from optix_tf.epsilon_greedy_head import EpsilonGreedyHead
+from optix_tf.head_agent import HeadAgent
 from optix_tf.observation_encoding import encoding_of
 from optix_tf.off_policy_agent import OffPolicyAgent
 from optix_tf.off_policy_settings import OffPolicySettings
@@ -19,11 +20,9 @@ from optix_tf.plain_network import build_plain_network
 from optix_tf.replay_updates import ReplayUpdates
 from optix_tf.seed_children import seed_children
 from optix_tf.spaces import DiscreteSpace, MultiDiscreteSpace
-from optix_tf.stack import KerasStack, StackParts, stack_agents
-from optix_tf.tf_agent import TFAgent
 
 
-class DQNAgent(OffPolicyAgent):
+class DQNAgent(HeadAgent[EpsilonGreedyHead], OffPolicyAgent):
     """Learns the values of discrete actions from a replay memory: double DQN over n steps.
 
     The model's first output is the values [B, K]. `for_spaces` makes one with defaults meant for
@@ -138,34 +137,6 @@ class DQNAgent(OffPolicyAgent):
     def epsilon(self) -> float:
         """Share of random actions at present."""
         return self._head.epsilon
-
-    def stack(self, members: Sequence[TFAgent]) -> KerasStack:
-        return stack_agents(members)
-
-    def stack_parts(self) -> StackParts:
-        return StackParts(
-            inputs=self._inputs, network=self._network, head=self._head, generator=lambda: self._rng
-        )
-
-    def act(self, observation: Any) -> Any:
-        """Draw an action for one observation."""
-        return self._head.sample_one(self._network.one(self._inputs.one(observation)), self._rng)
-
-    def act_batch(self, observations: NDArray[Any]) -> Any:
-        """Draw actions [B] for observations [B, ...]; the same draws as `act` one by one."""
-        return self._head.sample(self._outputs(observations), self._rng)
-
-    def act_greedy(self, observation: Any) -> Any:
-        """Return the action held best; takes nothing from the generator."""
-        return self._head.greedy_one(self._network.one(self._inputs.one(observation)))
-
-    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
-        """Return the actions [B] held best."""
-        return self._head.greedy(self._outputs(observations))
-
-    def action_distribution(self, observations: NDArray[Any]) -> Any:
-        """Probabilities [B, K] of the actions that `act_batch` draws."""
-        return self._head.distribution(self._outputs(observations))
 
     def _encode_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
         return self._head.encode(actions)

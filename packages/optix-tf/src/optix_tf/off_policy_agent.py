@@ -10,22 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_core import Domain, EpisodeData, HyperparamSet
-from optix_core.errors import ConfigurationError, HyperparamError
-from optix_tf._tensorflow import Model, Optimizer, keras
-from optix_tf.observation_encoding import encoding_of
-from optix_tf.observation_inputs import ObservationInputs
+from optix_core.errors import HyperparamError
+from optix_tf._tensorflow import Model, Optimizer
+from optix_tf.encoded_agent import EncodedAgent
 from optix_tf.off_policy_settings import OffPolicySettings
 from optix_tf.replay_memory import ReplayMemory
 from optix_tf.replay_updates import UPDATES_PER_CALL, ReplayUpdates
 from optix_tf.target_network import TargetNetwork
-from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import valid_rows
 
 _FIXED = ("n_steps", "batch_size", "buffer_size", "warmup_steps", "updates_per_step")
 _STEPS = "agent/steps"
 
 
-class OffPolicyAgent(TFAgent):
+class OffPolicyAgent(EncodedAgent):
     """Remembers what was played, and makes updates in proportion to it at each `learn`.
 
     The first `warmup_steps` steps are played at random; updates begin when they are over and as
@@ -52,19 +50,22 @@ class OffPolicyAgent(TFAgent):
         Raises:
             ConfigurationError: if observations are to be normalised without their space.
         """
-        if normalise and observation_space is None:
-            raise ConfigurationError("normalise=True needs observation_space, got None; give it")
-        encoding = None if observation_space is None else encoding_of(observation_space)
-        self._inputs = ObservationInputs(encoding, normalise=normalise)
-        self._is_jit = jit_compile
         self._settings = self.settings_type()
         self._memory: ReplayMemory | None = None
         self._updates: ReplayUpdates | None = None
         self._steps = 0
         self._due = 0.0
         self._n_updates = 0
-        params = default_params(self.settings_type, optimizer) | hyperparams.params
-        super().__init__(model, optimizer, HyperparamSet(params, hyperparams.episode_id), seed=seed)
+        super().__init__(
+            model,
+            optimizer,
+            hyperparams,
+            defaults=self._settings,
+            seed=seed,
+            observation_space=observation_space,
+            normalise=normalise,
+            jit_compile=jit_compile,
+        )
 
     @abstractmethod
     def _encode_actions(self, actions: NDArray[Any]) -> NDArray[Any]:
@@ -180,9 +181,6 @@ class OffPolicyAgent(TFAgent):
         if state["memory"] is not None:
             self._replay().load_state_dict(state["memory"])
 
-    def _outputs(self, observations: Any) -> NDArray[Any]:
-        return self._network.head(0, self._inputs.batch(observations))
-
     def _replay(self) -> ReplayMemory:
         if self._memory is None:
             settings = self._settings
@@ -267,28 +265,9 @@ class OffPolicyAgent(TFAgent):
         }
 
     def _agent_arrays(self) -> dict[str, NDArray[Any]]:
-        statistics = self._inputs.state_dict()
-        return {
-            "agent/input_shape": np.array(self._network.input_shape, dtype=np.int64),
-            _STEPS: np.array(self._steps, dtype=np.int64),
-            **{f"agent/observations/{name}": array for name, array in statistics.items()},
-        }
+        return {**super()._agent_arrays(), _STEPS: np.array(self._steps, dtype=np.int64)}
 
     def _set_agent_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        prefix = "agent/observations/"
-        self._inputs.load_state_dict(
-            {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-        )
+        super()._set_agent_arrays(arrays)
         self._steps = int(arrays[_STEPS])
         self._after_steps()
-
-
-def default_params(kind: type[OffPolicySettings], optimizer: Optimizer) -> dict[str, Any]:
-    """Every hyperparameter's default; the learning rate is the optimizer's, if it is a number."""
-    params = dataclasses.asdict(kind())
-    del params["learning_rate"]
-    rate = optimizer.learning_rate
-    if isinstance(rate, keras.Variable):
-        # Nine significant digits tell float32 numbers apart; the shortest such form reads best.
-        params = {"learning_rate": float(str(np.float32(rate.numpy())))} | params
-    return params

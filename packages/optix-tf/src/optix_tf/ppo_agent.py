@@ -1,7 +1,6 @@
 """Proximal policy optimization with an actor-critic Keras model."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -10,20 +9,19 @@ from numpy.typing import NDArray
 from optix_core import Domain, EpisodeData, HyperparamSet
 from optix_core.domain_arithmetic import clip
 from optix_core.episode_data import FloatArray
-from optix_core.errors import ConfigurationError
 from optix_core.running_normalisation import RunningNormalisation
 from optix_tf._tensorflow import Model, Optimizer, keras
 from optix_tf.action_heads import head_of
 from optix_tf.actor_critic import build_actor_critic
 from optix_tf.categorical_head import CategoricalHead
+from optix_tf.encoded_agent import part_of
+from optix_tf.head_agent import HeadAgent
 from optix_tf.observation_encoding import encoding_of
-from optix_tf.observation_inputs import ObservationInputs
+from optix_tf.policy_head import PolicyHead
 from optix_tf.ppo_settings import PPOSettings
 from optix_tf.ppo_update import PPOBatch, PPOUpdate
 from optix_tf.returns import generalised_advantages
 from optix_tf.seed_children import seed_children
-from optix_tf.stack import KerasStack, StackParts, stack_agents
-from optix_tf.tf_agent import TFAgent
 from optix_tf.window_rows import by_environment, valid_rows
 
 _INITIAL_LOG_STD = -0.5
@@ -37,7 +35,7 @@ _TUNABLE = {
 horizons move where branches of training prove it, and never drift."""
 
 
-class PPOAgent(TFAgent):
+class PPOAgent(HeadAgent[PolicyHead]):
     """Learns by PPO from windows of any number of environments; plays Discrete and Box actions.
 
     The model returns (policy, value): logits for discrete actions, means for real ones (their
@@ -82,10 +80,6 @@ class PPOAgent(TFAgent):
             ConfigurationError: if a space is not supported, or missing.
             HyperparamError: if a hyperparameter is unknown or out of range.
         """
-        if normalise and observation_space is None:
-            raise ConfigurationError("normalise=True needs observation_space, got None; give it")
-        encoding = None if observation_space is None else encoding_of(observation_space)
-        self._inputs = ObservationInputs(encoding, normalise=normalise)
         self._value_statistics = RunningNormalisation(()) if normalise else None
         self._head = (
             CategoricalHead()
@@ -93,10 +87,17 @@ class PPOAgent(TFAgent):
             else head_of(action_space, log_std=_INITIAL_LOG_STD)
         )
         self._passes: PPOUpdate | None = None
-        self._is_jit = jit_compile
         self._settings = PPOSettings()
-        params = _default_params(optimizer) | hyperparams.params
-        super().__init__(model, optimizer, HyperparamSet(params, hyperparams.episode_id), seed=seed)
+        super().__init__(
+            model,
+            optimizer,
+            hyperparams,
+            defaults=self._settings,
+            seed=seed,
+            observation_space=observation_space,
+            normalise=normalise,
+            jit_compile=jit_compile,
+        )
 
     @classmethod
     def for_spaces(
@@ -143,39 +144,6 @@ class PPOAgent(TFAgent):
             normalise=True,
             jit_compile=jit_compile,
         )
-
-    def refresh(self) -> None:
-        super().refresh()
-        self._head.mark_stale()
-
-    def stack(self, members: Sequence[TFAgent]) -> KerasStack:
-        return stack_agents(members)
-
-    def stack_parts(self) -> StackParts:
-        return StackParts(
-            inputs=self._inputs, network=self._network, head=self._head, generator=lambda: self._rng
-        )
-
-    def act(self, observation: Any) -> Any:
-        """Draw an action for one observation."""
-        return self._head.sample_one(self._network.one(self._inputs.one(observation)), self._rng)
-
-    def act_batch(self, observations: NDArray[Any]) -> Any:
-        """Draw actions [B, ...] for observations [B, ...]; the same draws as `act` one by one."""
-        return self._head.sample(self._policy(observations), self._rng)
-
-    def act_greedy(self, observation: Any) -> Any:
-        """Return the action held best; takes nothing from the generator."""
-        outputs = self._network.one(self._inputs.one(observation))
-        return self._head.greedy_one(outputs)
-
-    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
-        """Return the actions [B, ...] held best."""
-        return self._head.greedy(self._policy(observations))
-
-    def action_distribution(self, observations: NDArray[Any]) -> Any:
-        """Probabilities [B, K], or (mean, std) in the environment's units before its bounds."""
-        return self._head.distribution(self._policy(observations))
 
     def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
         """Make PPO's passes over the window, in one compiled function.
@@ -244,9 +212,6 @@ class PPOAgent(TFAgent):
         }
         return {**super().hyperparam_space(), **tunable, **fixed}
 
-    def _policy(self, observations: Any) -> NDArray[Any]:
-        return self._network.head(0, self._inputs.batch(observations))
-
     def _value(self, inputs: NDArray[Any]) -> FloatArray:
         """Values [B] in the environment's units for prepared observations [B, ...]."""
         values = self._network.head(1, inputs).reshape(-1).astype(np.float64)
@@ -300,30 +265,13 @@ class PPOAgent(TFAgent):
         return {f"policy/{name}": variable for name, variable in self._head.variables.items()}
 
     def _agent_arrays(self) -> dict[str, NDArray[Any]]:
-        inputs = self._inputs.state_dict()
         values = {} if self._value_statistics is None else self._value_statistics.state_dict()
         return {
-            "agent/input_shape": np.array(self._network.input_shape, dtype=np.int64),
-            **{f"agent/observations/{name}": array for name, array in inputs.items()},
+            **super()._agent_arrays(),
             **{f"agent/values/{name}": array for name, array in values.items()},
         }
 
     def _set_agent_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        self._inputs.load_state_dict(_part(arrays, "agent/observations/"))
+        super()._set_agent_arrays(arrays)
         if self._value_statistics is not None:
-            self._value_statistics.load_state_dict(_part(arrays, "agent/values/"))
-
-
-def _part(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-
-
-def _default_params(optimizer: Optimizer) -> dict[str, Any]:
-    """Every hyperparameter's default; the learning rate is the optimizer's, if it is a number."""
-    params = dataclasses.asdict(PPOSettings())
-    del params["learning_rate"]
-    rate = optimizer.learning_rate
-    if isinstance(rate, keras.Variable):
-        # Nine significant digits tell float32 numbers apart; the shortest such form reads best.
-        params = {"learning_rate": float(str(np.float32(rate.numpy())))} | params
-    return params
+            self._value_statistics.load_state_dict(part_of(arrays, "agent/values/"))
