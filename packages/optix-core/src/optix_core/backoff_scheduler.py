@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, final
 
-import msgspec
-
+from optix_core.component_state import read_state
 from optix_core.decisions import (
     Decision,
     Degrade,
@@ -83,10 +82,7 @@ class SchedulerState:
         """
         if set(data) != {field.name for field in fields(cls)}:
             raise CheckpointCorruptError(f"not the fields of a scheduler state: {sorted(data)}")
-        try:
-            return msgspec.convert(dict(data), cls)
-        except msgspec.ValidationError as error:
-            raise CheckpointCorruptError(f"not a scheduler state: {error}") from error
+        return read_state(cls, data, what="scheduler state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, final
 
-import msgspec
 import numpy as np
 
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.branching import Branches
+from optix_core.component_state import read_state
 from optix_core.domain import Domain
 from optix_core.domain_arithmetic import fit, scale, shift
 from optix_core.domain_inference import as_python
@@ -188,10 +188,7 @@ class BackoffOptimizer(BaseOptimizer):
         Raises:
             CheckpointCorruptError: if it is something else.
         """
-        try:
-            loaded = msgspec.convert(dict(state), _State)
-        except msgspec.ValidationError as error:
-            raise CheckpointCorruptError(f"not a state of BackoffOptimizer: {error}") from error
+        loaded = read_state(_State, state, what="state of BackoffOptimizer")
         if not _SMALLEST_STEP <= loaded.relative_step <= _LARGEST_STEP:
             raise CheckpointCorruptError(f"relative_step out of range: {loaded.relative_step}")
         if (self._branches is None) != (loaded.branches is None):

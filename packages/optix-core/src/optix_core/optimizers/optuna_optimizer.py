@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
-import msgspec
 import numpy as np
 
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.branching import Branches
+from optix_core.component_state import read_state
 from optix_core.domain import Domain
 from optix_core.domain_scale import at, declared_room, place, spread_without_bounds
-from optix_core.errors import CheckpointCorruptError, ConfigurationError
+from optix_core.errors import ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.generator_state import generator_from_state, generator_state
 from optix_core.hyperparam_set import HyperparamSet
@@ -202,10 +202,7 @@ class OptunaOptimizer(BaseOptimizer):
         Raises:
             CheckpointCorruptError: if it is something else.
         """
-        try:
-            loaded = msgspec.convert(dict(state), _State)
-        except msgspec.ValidationError as error:
-            raise CheckpointCorruptError(f"not a state of OptunaOptimizer: {error}") from error
+        loaded = read_state(_State, state, what="state of OptunaOptimizer")
         rng = generator_from_state(loaded.rng)
         self._space.load_state_dict(loaded.inferred)
         self._rng = rng

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-import msgspec
 import numpy as np
 
 from optix_core.branching import Branches
+from optix_core.component_state import read_state
 from optix_core.domain import Domain
 from optix_core.domain_scale import multiply
-from optix_core.errors import CheckpointCorruptError
 from optix_core.generator_state import generator_from_state, generator_state
 from optix_core.optimizers.branch_gate import effect_size, is_proven_better, order_of
 from optix_core.seeds import draw_seed
@@ -109,10 +108,7 @@ class PairedBranches:
         Raises:
             CheckpointCorruptError: if it is something else.
         """
-        try:
-            loaded = msgspec.convert(dict(state), _State)
-        except msgspec.ValidationError as error:
-            raise CheckpointCorruptError(f"not a state of paired branches: {error}") from error
+        loaded = read_state(_State, state, what="state of paired branches")
         self._rng = generator_from_state(loaded.rng)
         self._interval = loaded.interval
         self._due = loaded.due

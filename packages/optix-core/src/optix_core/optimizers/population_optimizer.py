@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
-import msgspec
 import numpy as np
 
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.branching import Branches
+from optix_core.component_state import read_state
 from optix_core.domain import Domain
 from optix_core.domain_scale import draw, perturb
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
@@ -182,10 +182,7 @@ class PopulationOptimizer(BaseOptimizer):
         Raises:
             CheckpointCorruptError: if it is something else, or of another number of members.
         """
-        try:
-            loaded = msgspec.convert(dict(state), _State)
-        except msgspec.ValidationError as error:
-            raise CheckpointCorruptError(f"not a state of PopulationOptimizer: {error}") from error
+        loaded = read_state(_State, state, what="state of PopulationOptimizer")
         if len(loaded.members) not in (0, self._n_members):
             raise CheckpointCorruptError(
                 f"this state has {len(loaded.members)} members, the optimizer {self._n_members}; "
