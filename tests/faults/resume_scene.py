@@ -23,6 +23,7 @@ from optix_core import (
     RunReport,
 )
 from optix_core.generator_state import generator_from_state, generator_state
+from optix_core.replay_extent import ReplayExtent
 from optix_core.weights_file import load_arrays, save_arrays
 from optix_evolve import EnsembleAgent, PolicyManager
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
@@ -89,14 +90,63 @@ class Softmax(BaseAgent):
         self.rng = generator_from_state(state["rng"])
 
 
+class Remembering(Softmax):
+    """A `Softmax` that also learns from the newest hundred steps that it drew at random."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.rows = np.zeros((0, 5))
+        self.appended = 0
+        self.history = object()
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        diagnostics = super().learn(episode_data)
+        seen = episode_data.observations.reshape(-1, 4)
+        new = np.column_stack((seen, episode_data.actions.reshape(-1)))
+        self.rows = np.concatenate((self.rows, new))[-100:]
+        self.appended += len(new)
+        drawn = self.rows[self.rng.integers(len(self.rows), size=8)]
+        self.weights["kernel"] += 1e-3 * drawn[:, :4].T @ np.eye(2)[drawn[:, 4].astype(np.int64)]
+        return diagnostics
+
+    def replay_extent(self) -> ReplayExtent | None:
+        """Say which steps are held."""
+        if not self.appended:
+            return None
+        return ReplayExtent(history=self.history, appended=self.appended, capacity=100)
+
+    def replay_rows(self, start: int, end: int) -> dict[str, NDArray[Any]]:
+        """Return steps."""
+        first = self.appended - len(self.rows)
+        return {"step": self.rows[start - first : end - first]}
+
+    def state_without_replay(self) -> dict[str, Any]:
+        """Return all but the steps."""
+        return {**super().state_dict(), "appended": self.appended}
+
+    def load_with_replay(self, state: Mapping[str, Any], rows: Mapping[str, NDArray[Any]]) -> None:
+        """Put all back."""
+        super().load_state_dict(state)
+        self.appended, self.history = state["appended"], object()
+        self.rows = rows["step"].copy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything."""
+        return {**self.state_without_replay(), "rows": self.rows}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put everything back."""
+        self.load_with_replay(state, {"step": state["rows"]})
+
+
 def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimizer, list[Any]]:
     """A run with everything new, as a process builds it; and where its agents will be."""
-    agents: list[Any] = [Softmax(1)]
+    agents: list[Any] = [Remembering(1) if kind == "replay" else Softmax(1)]
     settings: dict[str, Any] = {"plateau_threshold": 2, "dormant_threshold": 99}
     callbacks = [callback]
     agent: BaseAgent = agents[0]
     env: Any = gymnasium.make("CartPole-v1")
-    if kind == "backoff":
+    if kind in ("backoff", "replay"):
         settings["optimizer"] = BackoffOptimizer()
     elif kind == "evidence":
         settings["optimizer"] = BackoffOptimizer(mode="evidence")

@@ -19,6 +19,7 @@ from .resume_scene import build, marks
 SOURCES = (
     "state_", "run_state", "_state_tree", "_atomic_io", "_snapshot_", "weights_file", "journal",
     "checkpoint_registry", "_manifest", "round_book", "best_policies", "environment_seat",
+    "replay_", "_replay_",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from .script import run_script
 
-KINDS = ("backoff", "pbt", "evidence", "spawns", "ensemble")
+KINDS = ("backoff", "pbt", "evidence", "spawns", "ensemble", "replay")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -83,7 +83,9 @@ def marks_of(directory: Path) -> dict[str, Any]:
     del tree["run"]["progress"]["time_s"]
     everything = sorted(path for path in saved.files.rglob("*") if path.is_file())
     files = [path for path in everything if path.name != "state.json"]
+    rows = saved.rows or {}
     return {
+        "rows": {name: column.tobytes() for name, column in rows.items()},
         "journal": journal_of(directory),
         "state": tree,
         "files": {str(path.relative_to(saved.files)): path.read_bytes() for path in files},

@@ -6,6 +6,7 @@ from optix_core.abilities import (
     ActsGreedily,
     ActsInBatch,
     DeclaresHyperparams,
+    HasReplay,
     HasState,
     Seedable,
     supports,
@@ -72,3 +73,28 @@ def test_what_is_missing_is_not_supported() -> None:
     assert not supports(Plain(), ActsInBatch)
     assert not supports(Plain(), DeclaresHyperparams)
     assert not supports(None, Seedable)
+
+
+class Remembers(Fast):
+    def replay_extent(self) -> None:
+        """Hold nothing."""
+
+    def replay_rows(self, start: int, end: int) -> dict[str, Any]:
+        return {}
+
+    def state_without_replay(self) -> dict[str, Any]:
+        return {}
+
+    def load_with_replay(self, state: dict[str, Any], rows: dict[str, Any]) -> None:
+        pass
+
+
+class AddsToItsState(Remembers):
+    def state_dict(self) -> dict[str, Any]:
+        return {"more": 1}
+
+
+def test_a_state_without_rows_counts_where_the_state_is_no_newer() -> None:
+    assert supports(Remembers(), HasReplay)
+    assert not supports(AddsToItsState(), HasReplay)
+    assert supports(AddsToItsState(), HasState)

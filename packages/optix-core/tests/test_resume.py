@@ -26,7 +26,9 @@ from optix_core.errors import (
 )
 from optix_core.testing import FakeAgent
 
+from . import listed_memory
 from .linear_policy import LinearPolicy
+from .listed_memory import RememberingLearner
 from .resume_scene import (
     Learner,
     NoisyWalk,
@@ -250,3 +252,28 @@ def test_a_newer_state_is_refused(tmp_path: Path) -> None:
     state.write_bytes(state.read_bytes().replace(b'"schema_version":1', b'"schema_version":9', 1))
     with pytest.raises(CheckpointError, match="update optix-core"):
         optimizer_in(tmp_path, 5, resume=True).run()
+
+
+def test_a_memory_stored_by_rows_is_resumed_as_it_was(tmp_path: Path, every_window: None) -> None:
+    def run(name: str, windows: int, *callbacks: LoopCallback) -> None:
+        optimizer_in(
+            tmp_path / name, windows, resume=True, agent=RememberingLearner(1), callbacks=callbacks
+        ).run()
+
+    run("whole", 12)
+    for window_id in (3, 4, 8):
+        with pytest.raises(KeyboardInterrupt):
+            run("parts", 12, Bomb(window_id))
+    run("parts", 12)
+    marks = marks_of(tmp_path / "parts")
+    assert marks["rows"]
+    assert marks == marks_of(tmp_path / "whole")
+
+
+def test_a_class_that_lost_its_memory_is_refused(tmp_path: Path) -> None:
+    class RememberingLearner(Learner):
+        """No memory any more."""
+
+    optimizer_in(tmp_path, 3, agent=listed_memory.RememberingLearner(1)).run()
+    with pytest.raises(ConfigurationError, match="load_with_replay"):
+        optimizer_in(tmp_path, 5, resume=True, agent=RememberingLearner(1)).run()

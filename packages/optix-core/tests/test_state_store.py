@@ -107,7 +107,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     store = StateStore(tmp_path)
     store.save(TREE, write_file)
     record = tmp_path / "1" / "state.json"
-    record.write_bytes(record.read_bytes().replace(b'"schema_version":1', b'"schema_version":2'))
+    record.write_bytes(record.read_bytes().replace(b'"schema_version":1', b'"schema_version":3'))
     with pytest.raises(CheckpointError, match="update optix-core"):
         store.load()
 

@@ -3,7 +3,7 @@
 A component asks with `supports(agent, ActsInBatch)`, never by name; everything works without.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from optix_core.domain import Domain
 from optix_core.episode_data import EpisodeData
+from optix_core.replay_extent import ReplayExtent
 
 P = TypeVar("P")
 
@@ -127,6 +128,34 @@ class HasState(Protocol):
 
 
 @runtime_checkable
+class HasReplay(Protocol):
+    """Has `HasState` and a replay memory whose rows are stored once each, not at every save.
+
+    Rows are numbered from 0 as they are appended. A subclass that overrides `state_dict` overrides
+    `state_without_replay` as well, or its state is stored whole.
+    """
+
+    def replay_extent(self) -> ReplayExtent | None:
+        """Say which rows are held; None where there are none yet."""
+        ...
+
+    def replay_rows(self, start: int, end: int) -> dict[str, NDArray[Any]]:
+        """Return the rows from number `start` up to `end`, in columns [end - start, ...].
+
+        They are among those held; `start == end` gives columns without rows.
+        """
+        ...
+
+    def state_without_replay(self) -> dict[str, Any]:
+        """Return what `state_dict` returns, without the rows."""
+        ...
+
+    def load_with_replay(self, state: Mapping[str, Any], rows: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `state_without_replay` returned, and all rows held then, oldest first."""
+        ...
+
+
+@runtime_checkable
 class HasFiles(Protocol):
     """Has more to resume from than a `state_dict` should hold: the weights of agents, say."""
 
@@ -231,9 +260,12 @@ class Stoppable(Protocol):
         ...
 
 
-_TIED_TO_ACT = frozenset(
-    {"act_batch", "act_greedy", "act_greedy_batch", "action_distribution", "stack"}
-)
+_TIED = {
+    "act": frozenset(
+        {"act_batch", "act_greedy", "act_greedy_batch", "action_distribution", "stack"}
+    ),
+    "state_dict": frozenset({"state_without_replay"}),
+}
 
 
 def supports(component: object, ability: type[P]) -> TypeGuard[P]:
@@ -241,17 +273,21 @@ def supports(component: object, ability: type[P]) -> TypeGuard[P]:
 
     A method that stands for `act` counts only where the class that defines it is, or derives from,
     the class that defines `act`: a subclass that overrides `act` alone must not inherit a fast path
-    for the old one.
+    for the old one. So does one that stands for `state_dict`.
     """
     if not isinstance(component, ability):
         return False
     kind = type(component)
-    acting = _definer(kind, "act")
-    if acting is None:
+    return all(_keeps_up(kind, name, tied & vars(ability).keys()) for name, tied in _TIED.items())
+
+
+def _keeps_up(kind: type, name: str, tied: Collection[str]) -> bool:
+    """Whether methods that stand for another one were defined with it, or below."""
+    stood_for = _definer(kind, name)
+    if stood_for is None:
         return True
-    tied = _TIED_TO_ACT.intersection(vars(ability))
-    definers = (_definer(kind, name) for name in tied)
-    return all(definer is not None and issubclass(definer, acting) for definer in definers)
+    definers = (_definer(kind, method) for method in tied)
+    return all(definer is not None and issubclass(definer, stood_for) for definer in definers)
 
 
 def _definer(kind: type, name: str) -> type | None:

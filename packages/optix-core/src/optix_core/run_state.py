@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
+from optix_core._replay_record import Columns
 from optix_core._state_tree import is_storable
 from optix_core._stored_values import is_same
-from optix_core.abilities import HasState, supports
+from optix_core.abilities import HasReplay, HasState, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import CheckpointCorruptError, ConfigurationError, ContractViolationError
 from optix_core.hyperparam_set import HyperparamSet
@@ -61,10 +62,14 @@ class RunState:
                 "kind": type(learner).__name__,
                 "hyperparams": hyperparams.params,
                 "hyperparams_episode_id": hyperparams.episode_id,
-                "state": learner.state_dict() if supports(learner, HasState) else None,
+                "state": _state_of(learner),
             },
             "diagnostics": {n: value for n, value in diagnostics.items() if is_storable(value)},
         }
+
+    def replay(self) -> HasReplay | None:
+        """Whose rows belong to the state beside its tree; None where the tree has all."""
+        return _with_rows(self._learning.agent)
 
     def write_files(self, folder: Path) -> None:
         """Write what agents write themselves."""
@@ -82,20 +87,20 @@ class RunState:
             CheckpointError: if the state is damaged, or a best policy is gone.
         """
         try:
-            return self._put_back(saved.tree["run"], saved.files)
+            return self._put_back(saved)
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointCorruptError(
                 f"the state in {saved.files} is not one of this version: {error!r}"
             ) from error
 
-    def _put_back(self, tree: Mapping[str, Any], files: Path) -> list[str]:
-        parts = self._parts
+    def _put_back(self, saved: SavedState) -> list[str]:
+        parts, tree = self._parts, saved.tree["run"]
         self._recorder.load_state_dict(tree["progress"])
         self._book.load_state_dict(tree["book"])
         parts.judge.load_state_dict(tree["judge"])
         parts.guard.load_state_dict(tree["guard"])
         parts.callbacks.load_state_dict(tree["callbacks"])
-        parts.callbacks.load_files(files / _CALLBACKS)
+        parts.callbacks.load_files(saved.files / _CALLBACKS)
         learner = self._learner(tree["learner"])
         self._stage.seat(learner, n_rounds=self._recorder.progress.rounds)
         self._learning.agent = learner
@@ -104,7 +109,8 @@ class RunState:
         losses = parts.tuning.put_back(learner, tree["tuning"])
         for snapshot_id in parts.tuning.held():
             parts.branch_store.pin(snapshot_id)
-        losses += _restore(learner, tree["learner"], files / _WEIGHTS)
+        _restore(learner, tree["learner"], saved.files / _WEIGHTS)
+        losses += _put_state(learner, tree["learner"]["state"], saved.rows)
         losses += self._stage.put_back(tree["stage"])
         return losses
 
@@ -121,8 +127,21 @@ class RunState:
         return learner
 
 
-def _restore(agent: BaseAgent, state: Mapping[str, Any], weights: Path) -> list[str]:
-    """Put weights, hyperparameters and state into an agent; returns what it cannot take."""
+def _with_rows(agent: BaseAgent) -> HasReplay | None:
+    if not (supports(agent, HasState) and supports(agent, HasReplay)):
+        return None
+    return None if agent.replay_extent() is None else agent
+
+
+def _state_of(agent: BaseAgent) -> dict[str, Any] | None:
+    replay = _with_rows(agent)
+    if replay is not None:
+        return replay.state_without_replay()
+    return agent.state_dict() if supports(agent, HasState) else None
+
+
+def _restore(agent: BaseAgent, state: Mapping[str, Any], weights: Path) -> None:
+    """Put weights and hyperparameters into an agent."""
     agent.load_weights(str(weights))
     wanted = HyperparamSet(dict(state["hyperparams"]), state["hyperparams_episode_id"])
     agent.set_hyperparams(wanted.copy())
@@ -132,7 +151,19 @@ def _restore(agent: BaseAgent, state: Mapping[str, Any], weights: Path) -> list[
             f"{type(agent).__name__} was given the hyperparameters {wanted.params} and gives back "
             f"{found.params}; let get_hyperparams return what set_hyperparams put into force"
         )
+
+
+def _put_state(agent: BaseAgent, state: Mapping[str, Any], rows: Columns | None) -> list[str]:
+    """Put state and rows into an agent; returns what it cannot take."""
+    if rows is not None:
+        if not supports(agent, HasReplay):
+            raise ConfigurationError(
+                f"the run was saved with the rows of a replay memory, and {type(agent).__name__} "
+                "has no load_with_replay any more; resume with the class that it had"
+            )
+        agent.load_with_replay(state, rows)
+        return []
     if supports(agent, HasState):
-        agent.load_state_dict(state["state"])
+        agent.load_state_dict(state)
         return []
     return [f"{type(agent).__name__} has no state_dict: what its weights do not hold begins anew"]

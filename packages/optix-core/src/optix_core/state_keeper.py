@@ -34,10 +34,11 @@ class Position:
 class StateKeeper:
     """Keeps in `state/` what a run is resumed from.
 
-    A save takes the time of a few system calls up to that of writing a replay buffer; so it is made
-    between two windows whenever all saves so far took less than 2 % of the run's time. A kill then
-    costs no more than 50 times what one save takes: the windows since are run again, and come out
-    the same, since journal and snapshots are taken back to where the state was saved.
+    A save takes the time of a few system calls, and of writing what is new in a replay memory, or
+    all of it where the agent has no `HasReplay`; so it is made between two windows whenever all
+    saves so far took less than 2 % of the run's time. A kill then costs no more than 50 times what
+    one save takes: the windows since are run again, and come out the same, since journal and
+    snapshots are taken back to where the state was saved.
     """
 
     def __init__(
@@ -103,6 +104,9 @@ class StateKeeper:
         again. Otherwise they stay, since what comes now may be worse.
         """
         losses = state.put_back(saved)
+        replay = state.replay()
+        if saved.rows is not None and replay is not None:
+            self._store.adopt(replay)
         for loss in losses:
             logger.warning(
                 "resumed from window %d, but %s", self._recorder.progress.window_id, loss
@@ -143,6 +147,7 @@ class StateKeeper:
         self._store.save(
             {"position": asdict(position), "run": run},
             lambda folder: None if state is None else state.write_files(folder),
+            None if state is None else state.replay(),
         )
         for registry in self._registries:
             registry.hold_pinned()

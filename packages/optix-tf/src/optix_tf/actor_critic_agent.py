@@ -184,10 +184,10 @@ class ActorCriticAgent(OffPolicyAgent):
         self._ready_noise().renew(self._rng)
         return diagnostics
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the weights file does not hold: generator, memory, counters and noise."""
+    def state_without_replay(self) -> dict[str, Any]:
+        """Return generator, counters and noise, and of the memory what are no transitions."""
         noise = None if self._noise is None else self._noise.state_dict()
-        return {**super().state_dict(), "noise": noise}
+        return {**super().state_without_replay(), "noise": noise}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put back what `state_dict` returned.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from optix_core import Domain, EpisodeData, HyperparamSet
 from optix_core.errors import HyperparamError
+from optix_core.replay_extent import ReplayExtent
 from optix_tf._tensorflow import Model, Optimizer
 from optix_tf.encoded_agent import EncodedAgent
 from optix_tf.off_policy_settings import OffPolicySettings
@@ -166,8 +167,30 @@ class OffPolicyAgent(EncodedAgent):
     def state_dict(self) -> dict[str, Any]:
         """Return what the weights file does not hold: generator, memory and counters."""
         memory = None if self._memory is None else self._memory.state_dict()
+        return {**self.state_without_replay(), "memory": memory}
+
+    def replay_extent(self) -> ReplayExtent | None:
+        """Say which transitions the memory holds; None where there are none yet."""
+        return None if self._memory is None else self._memory.extent
+
+    def replay_rows(self, start: int, end: int) -> dict[str, NDArray[Any]]:
+        """Copy out the transitions that were remembered as number `start` up to `end`."""
+        return dict(self._replay().rows(start, end))
+
+    def state_without_replay(self) -> dict[str, Any]:
+        """Return what `state_dict` returns, of the transitions their number alone."""
+        memory = None if self._memory is None else self._memory.state_without_rows()
         counters = {"due": self._due, "n_updates": self._n_updates}
         return {**super().state_dict(), **counters, "memory": memory}
+
+    def load_with_replay(self, state: Mapping[str, Any], rows: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `state_without_replay` returned, and the transitions held then.
+
+        Raises:
+            CheckpointError: if the memory was of another size.
+        """
+        memory = self._replay().whole_state(state["memory"], dict(rows))
+        self.load_state_dict({**state, "memory": memory})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put back what `state_dict` returned.
@@ -177,8 +200,9 @@ class OffPolicyAgent(EncodedAgent):
         """
         super().load_state_dict(state)
         self._due, self._n_updates = float(state["due"]), int(state["n_updates"])
-        self._memory = None
-        if state["memory"] is not None:
+        if state["memory"] is None:
+            self._memory = None
+        else:
             self._replay().load_state_dict(state["memory"])
 
     def _replay(self) -> ReplayMemory:

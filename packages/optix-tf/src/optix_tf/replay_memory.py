@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from optix_core import EpisodeData
 from optix_core.episode_data import FloatArray
+from optix_core.replay_extent import ReplayExtent
 from optix_tf.mirror_layers import Float32Array
 from optix_tf.n_step_rows import NStepRows, Rows
 from optix_tf.replay_ring import Positions, ReplayRing
@@ -107,11 +108,33 @@ class ReplayMemory:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all transitions, the steps that wait to become some, and priorities."""
-        state: dict[str, Any] = {"ring": self._ring.state_dict(), "rows": self._rows.state_dict()}
+        return {**self.state_without_rows(), "ring": self._ring.state_dict()}
+
+    @property
+    def extent(self) -> ReplayExtent | None:
+        """Which transitions are held; None where there are none."""
+        return self._ring.extent
+
+    def rows(self, start: int, end: int) -> Rows:
+        """Copy out the transitions that were remembered as number `start` up to `end`."""
+        return self._ring.rows(start, end)
+
+    def state_without_rows(self) -> dict[str, Any]:
+        """Return what `state_dict` returns, of the transitions their number alone."""
+        state: dict[str, Any] = {
+            "ring": {"appended": self._ring.appended},
+            "rows": self._rows.state_dict(),
+        }
         if self._tree is not None:
             state["priorities"] = self._tree.priorities
             state["largest_priority"] = self._largest
         return state
+
+    def whole_state(self, state: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
+        """Make what `state_dict` returned of its part without rows, and of these, oldest first."""
+        appended: int = state["ring"]["appended"]
+        columns = self._ring.laid(rows, appended)
+        return {**state, "ring": {"appended": appended, "columns": columns}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put back what `state_dict` returned.
@@ -124,6 +147,7 @@ class ReplayMemory:
         if self._tree is None:
             return
         # A memory that was drawn from evenly has none: each row counts as a new one.
+        self._tree = SumTree(self.capacity)
         priorities: FloatArray = np.asarray(state.get("priorities", np.ones(len(self._ring))))
         self._largest = float(state.get("largest_priority", 1.0))
         if priorities.size:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_core.errors import CheckpointError, ConfigurationError, ContractViolationError
+from optix_core.replay_extent import ReplayExtent
 
 Positions = NDArray[np.int64]
 """Places in a ring, counted from its start in memory."""
@@ -29,6 +30,7 @@ class ReplayRing:
             raise ConfigurationError(f"a ring needs a capacity of at least 1, got {capacity}")
         self._capacity = capacity
         self._appended = 0
+        self._history = object()
         self._columns: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
@@ -44,6 +46,13 @@ class ReplayRing:
     def appended(self) -> int:
         """Rows that were ever appended."""
         return self._appended
+
+    @property
+    def extent(self) -> ReplayExtent | None:
+        """Which rows are held; None where there are none."""
+        if not self._appended:
+            return None
+        return ReplayExtent(history=self._history, appended=self._appended, capacity=self._capacity)
 
     def append(self, rows: Mapping[str, NDArray[Any]]) -> Positions:
         """Copy rows in, each column [R, ...], and return where they lie now, [R'].
@@ -72,6 +81,15 @@ class ReplayRing:
         """Copy rows out; columns have the shape of `positions` and then their own."""
         return {name: column[positions] for name, column in self._columns.items()}
 
+    def rows(self, start: int, end: int) -> dict[str, NDArray[Any]]:
+        """Copy out the rows that were appended as number `start` up to `end`; they are held."""
+        return self.take(np.arange(start, end, dtype=np.int64) % self._capacity)
+
+    def laid(self, rows: Mapping[str, NDArray[Any]], appended: int) -> dict[str, NDArray[Any]]:
+        """Lay out all rows held after so many, given oldest first, as `state_dict` has them."""
+        shift = max(0, appended - self._capacity) % self._capacity
+        return {name: np.roll(column, shift, axis=0) for name, column in rows.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """Return copies of the rows as they lie, and how many there ever were."""
         held = {name: column[: len(self)].copy() for name, column in self._columns.items()}
@@ -79,6 +97,8 @@ class ReplayRing:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put back what `state_dict` returned.
+
+        A ring that holds just that goes on with its history.
 
         Raises:
             CheckpointError: if it does not fill a ring of this capacity; nothing was changed.
@@ -92,11 +112,22 @@ class ReplayRing:
                 f"a ring of {self._capacity} rows holds {wanted} after {appended}, got {lengths}; "
                 "resume with the capacity that was saved"
             )
-        self._appended = appended
+        if appended == self._appended and self._holds(held):
+            return
+        self._appended, self._history = appended, object()
         self._columns = {}
         for name, column in held.items():
             self._columns[name] = np.empty((self._capacity, *column.shape[1:]), column.dtype)
             self._columns[name][:wanted] = column
+
+    def _holds(self, held: Mapping[str, NDArray[Any]]) -> bool:
+        own = {name: column[: len(self)] for name, column in self._columns.items()}
+        return own.keys() == held.keys() and all(
+            own[name].dtype == column.dtype
+            and own[name].shape == column.shape
+            and own[name].tobytes() == column.tobytes()
+            for name, column in held.items()
+        )
 
     def _check(self, rows: Mapping[str, NDArray[Any]], n_rows: int) -> None:
         if rows.keys() != self._columns.keys():

@@ -13,6 +13,7 @@ from optix_core.abilities import (
     ActsInBatch,
     DeclaresHyperparams,
     HasActionDistribution,
+    HasReplay,
     HasState,
     supports,
 )
@@ -137,6 +138,32 @@ class AgentContract(ABC):
         source.learn(window)
         target.learn(window)
         np.testing.assert_equal(to_state.state_dict(), from_state.state_dict())
+        self._assert_same_policy(source, target)
+
+    def test_replay_stored_by_rows_continues_learning_alike(self, tmp_path: Path) -> None:
+        source, target = self.make_agent(0), self.make_agent(1)
+        from_replay, to_replay = _able(source, HasReplay), _able(target, HasReplay)
+        if from_replay is None or to_replay is None:
+            return
+        source.learn(self.make_window(source))
+        first = from_replay.replay_extent()
+        source.learn(self.make_window(source, seed=1))
+        extent, window = from_replay.replay_extent(), self.make_window(source, seed=2)
+        assert first is not None
+        assert extent is not None
+        assert extent.history is first.history, "rows that stay are said to be others"
+        source.save_weights(str(tmp_path / "weights"))
+        target.load_weights(str(tmp_path / "weights"))
+        rows = from_replay.replay_rows(extent.first, extent.appended)
+        _assert_storable([from_replay.state_without_replay(), rows])
+        to_replay.load_with_replay(from_replay.state_without_replay(), rows)
+        found = to_replay.replay_extent()
+        assert found is not None
+        assert (found.first, found.appended) == (extent.first, extent.appended)
+        source.learn(window)
+        target.learn(window)
+        states = [cast("HasState", agent).state_dict() for agent in (source, target)]
+        np.testing.assert_equal(states[1], states[0])
         self._assert_same_policy(source, target)
 
     def test_state_is_made_of_arrays_and_scalars(self) -> None:
