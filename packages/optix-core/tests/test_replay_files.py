@@ -234,6 +234,16 @@ def test_a_save_writes_what_is_new(tmp_path: Path) -> None:
     assert_holds(loaded(tmp_path), memory.held)
 
 
+def test_what_lies_beyond_a_state_is_cut(tmp_path: Path) -> None:
+    memory, store = ListedMemory(80, range(5)), StateStore(tmp_path)
+    save(store, memory)
+    with files_in(tmp_path)[-1].open("ab") as file:
+        file.write(b"left by a kill" * 100)
+    memory.values.append(5.0)
+    save(store, memory)
+    assert files_in(tmp_path)[-1].stat().st_size == 6 * WIDTH
+
+
 def test_space_stays_bounded(tmp_path: Path) -> None:
     memory, store = ListedMemory(80), StateStore(tmp_path)
     for number in range(300):
@@ -310,6 +320,7 @@ CHANGES: list[dict[str, Any]] = [
     {"first": 9},
     {"files": []},
     {"columns": []},
+    {"columns": [{"name": "x", "dtype": "<f8", "shape": [0]}]},
     {"columns": [{"name": "x", "dtype": "|O", "shape": []}]},
     {"columns": [{"name": "x", "dtype": "<f8", "shape": [10**9, 10**9]}]},
     {"columns": [{"name": "x", "dtype": "<f8", "shape": []}] * 2},
@@ -357,6 +368,7 @@ def test_only_our_names_go_and_no_link_is_followed(tmp_path: Path) -> None:
     [
         {},
         {"x": np.array(["text"])},
+        {"x": np.zeros((3, 0))},
         {"x": np.zeros(3)},
         {"x": np.zeros(1), "y": np.zeros(2)},
     ],

@@ -255,16 +255,15 @@ def test_a_newer_state_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_memory_stored_by_rows_is_resumed_as_it_was(tmp_path: Path, every_window: None) -> None:
-    def run(name: str, windows: int, *callbacks: LoopCallback) -> None:
-        optimizer_in(
-            tmp_path / name, windows, resume=True, agent=RememberingLearner(1), callbacks=callbacks
-        ).run()
+    def run(name: str, bomb_at: int = -1) -> None:
+        agent, callbacks = RememberingLearner(1), [Bomb(bomb_at)]
+        optimizer_in(tmp_path / name, 12, resume=True, agent=agent, callbacks=callbacks).run()
 
-    run("whole", 12)
+    run("whole")
     for window_id in (3, 4, 8):
         with pytest.raises(KeyboardInterrupt):
-            run("parts", 12, Bomb(window_id))
-    run("parts", 12)
+            run("parts", window_id)
+    run("parts")
     marks = marks_of(tmp_path / "parts")
     assert marks["rows"]
     assert marks == marks_of(tmp_path / "whole")

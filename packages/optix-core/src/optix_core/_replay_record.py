@@ -1,5 +1,6 @@
 """What a state says of the files that hold the rows of a replay memory."""
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any
@@ -67,11 +68,14 @@ def columns_of(rows: Columns) -> tuple[StoredColumn, ...]:
     """Describe the columns of rows, each [R, ...].
 
     Raises:
-        ContractViolationError: if there is none, or one is not of bools, integers or floats of up
-            to 64 bits.
+        ContractViolationError: if they hold nothing, or not bools, integers, or floats of up to 64
+            bits.
     """
-    if not rows:
-        raise ContractViolationError("replay_rows returned no column; return all columns of a row")
+    if not any(math.prod(column.shape[1:]) for column in rows.values()):
+        raise ContractViolationError(
+            f"replay_rows returned rows without a number in them, of columns {list(rows)}; return "
+            "all columns of a row"
+        )
     columns = tuple(
         StoredColumn(name, column.dtype.newbyteorder("<").str, column.shape[1:])
         for name, column in rows.items()
@@ -93,12 +97,13 @@ def row_type(columns: tuple[StoredColumn, ...]) -> np.dtype[Any]:
     """
     unknown = [column.dtype for column in columns if column.dtype not in _DTYPES]
     try:
-        if not unknown:
-            fields = [(str(i), column.dtype, column.shape) for i, column in enumerate(columns)]
-            return np.dtype(fields)
+        fields = [(str(i), column.dtype, column.shape) for i, column in enumerate(columns)]
+        kind = np.dtype([] if unknown else fields)
     except (ValueError, OverflowError, MemoryError) as error:
         raise CheckpointCorruptError(f"a state tells of rows that cannot be: {error}") from error
-    raise CheckpointCorruptError(f"a state tells of rows of {unknown}; it is damaged")
+    if not kind.itemsize:
+        raise CheckpointCorruptError(f"a state tells of rows of {unknown or 0}; it is damaged")
+    return kind
 
 
 def pack_rows(rows: Columns, columns: tuple[StoredColumn, ...], n_rows: int) -> bytes:

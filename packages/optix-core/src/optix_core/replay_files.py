@@ -114,7 +114,6 @@ class ReplayFiles:
         """
         check_record(record, where)
         kind = row_type(record.columns)
-        packed = np.empty(0, kind)
         parts: list[NDArray[Any]] = []
         digest: _Digest | None = None
         for file in record.files:
@@ -126,6 +125,7 @@ class ReplayFiles:
                 )
             parts.append(np.frombuffer(data, kind))
         packed = np.concatenate(parts)[record.first - record.files[0].first :]
+        parts.clear()  # or all rows would be held three times
         self._record, self._history, self._digest = record, object(), digest
         return unpack_rows(packed, record.columns)
 
