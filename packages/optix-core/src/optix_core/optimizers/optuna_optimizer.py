@@ -1,24 +1,20 @@
 """A bridge to Optuna: each trial trains from where the run stood at first."""
 
 import copy
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from optix_core.base_optimizer import BaseOptimizer
 from optix_core.branching import Branches
 from optix_core.component_state import read_state
 from optix_core.domain import Domain
 from optix_core.domain_scale import at, declared_room, place, spread_without_bounds
 from optix_core.errors import ConfigurationError
-from optix_core.eval_metrics import EvalMetrics
-from optix_core.generator_state import generator_from_state, generator_state
-from optix_core.hyperparam_set import HyperparamSet
-from optix_core.hyperparam_space import HyperparamSpace
 from optix_core.optimizers.branch_gate import is_proven_better
+from optix_core.optimizers.branch_search import BranchSearch, SearchState
 from optix_core.seeds import draw_seed
 from optix_core.work_unit import UnitResult, WorkUnit
 
@@ -50,21 +46,17 @@ class _Best:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
+class _State(SearchState):
     trials: list[TrialRecord]
     rooms: dict[str, tuple[float, float]]
     start: str | None
     params: dict[str, Any]
     exam_seed: int
     best: _Best | None
-    is_over: bool
-    is_void: bool
-    inferred: dict[str, str]
-    rng: dict[str, Any]
 
 
 @final
-class OptunaOptimizer(BaseOptimizer):
+class OptunaOptimizer(BranchSearch):
     """Searches hyperparameters with Optuna's TPE sampler and median pruner, one trial a step.
 
     Every trial trains `rungs` × `rung_windows` windows from the run's first snapshot and is
@@ -106,72 +98,33 @@ class OptunaOptimizer(BaseOptimizer):
         for (name, bound), value in zip(least.items(), given, strict=True):
             if value < bound:
                 raise ConfigurationError(f"{name} must be at least {bound}, got {value}")
-        if seed is not None and seed < 0:
-            raise ConfigurationError(f"seed cannot be negative, got {seed}")
         _check_installed()
-        self._space = HyperparamSpace(param_bounds)
+        super().__init__(param_bounds, seed=seed)
         self._n_trials, self._rungs, self._rung_windows = n_trials, rungs, rung_windows
         self._n_episodes = n_episodes
-        self._rng = np.random.default_rng(seed)
         self._trials: list[TrialRecord] = []
         self._rooms: dict[str, tuple[float, float]] = {}
         self._start: str | None = None
         self._params: dict[str, Any] = {}
         self._exam_seed = 0
         self._best: _Best | None = None
-        self._is_over = self._is_void = False
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """The trials so far."""
         return tuple(self._trials)
 
-    @property
-    def is_branching(self) -> bool:
-        """True."""
-        return True
-
-    def set_domains(self, domains: Mapping[str, Domain]) -> None:
-        """Take what the agent declares; see `HyperparamSpace`."""
-        self._space.declare(domains)
-
-    def set_rng(self, rng: np.random.Generator) -> None:
-        """Draw from this generator instead of the one of its own."""
-        self._rng = rng
-
-    def suggest(
-        self,
-        current_hyperparams: HyperparamSet,
-        metrics_history: Sequence[EvalMetrics],  # noqa: ARG002 - the contract's
-    ) -> HyperparamSet:
-        """Return the hyperparameters as they are: trials have theirs."""
-        return current_hyperparams.copy()
-
-    def on_restart(self) -> None:
-        """Begin a new study at the next step, from the learner as it is then."""
-        self._is_void = True
-
     def held(self) -> list[str]:
         """Return the snapshot of the start and that of the best trial."""
         best = [] if self._best is None else [self._best.snapshot]
         return best if self._start is None else [self._start, *best]
 
-    def step(
-        self,
-        branches: Branches,
-        history: Sequence[EvalMetrics],  # noqa: ARG002 - the contract's
-    ) -> None:
-        """Run one trial; after the last one hand over to the best.
+    def _drop(self, branches: Branches) -> None:
+        self._release(branches)
+        self._trials = []
 
-        Args:
-            branches: of the run.
-            history: not asked: trials are examined on episodes of their own.
-        """
-        if self._is_void:
-            self._release(branches)
-            self._trials, self._is_over, self._is_void = [], False, False
-        if self._is_over:
-            return
+    def _go_on(self, branches: Branches) -> None:
+        """Run one trial; after the last one hand over to the best."""
         if self._start is None:
             self._begin(branches)
         left, wanted = branches.windows_left, self._rungs * self._rung_windows
@@ -190,10 +143,7 @@ class OptunaOptimizer(BaseOptimizer):
             "params": copy.deepcopy(self._params),
             "exam_seed": self._exam_seed,
             "best": None if self._best is None else asdict(self._best),
-            "is_over": self._is_over,
-            "is_void": self._is_void,
-            "inferred": self._space.state_dict(),
-            "rng": generator_state(self._rng),
+            **super().state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -203,13 +153,10 @@ class OptunaOptimizer(BaseOptimizer):
             CheckpointCorruptError: if it is something else.
         """
         loaded = read_state(_State, state, what="state of OptunaOptimizer")
-        rng = generator_from_state(loaded.rng)
-        self._space.load_state_dict(loaded.inferred)
-        self._rng = rng
+        self._restore(loaded)
         self._trials, self._rooms = loaded.trials, loaded.rooms
         self._start, self._params, self._best = loaded.start, loaded.params, loaded.best
         self._exam_seed = loaded.exam_seed
-        self._is_over, self._is_void = loaded.is_over, loaded.is_void
 
     def _begin(self, branches: Branches) -> None:
         self._params = branches.hyperparams

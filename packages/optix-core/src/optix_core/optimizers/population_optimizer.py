@@ -3,22 +3,15 @@
 import copy
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
-import numpy as np
-
-from optix_core.base_optimizer import BaseOptimizer
 from optix_core.branching import Branches
 from optix_core.component_state import read_state
-from optix_core.domain import Domain
 from optix_core.domain_scale import draw, perturb
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
-from optix_core.eval_metrics import EvalMetrics
-from optix_core.generator_state import generator_from_state, generator_state
-from optix_core.hyperparam_set import HyperparamSet
-from optix_core.hyperparam_space import HyperparamSpace
+from optix_core.optimizers.branch_search import BranchSearch, SearchState
 from optix_core.optimizers.selection import Contestant, Selection, select
 from optix_core.seeds import draw_seed
 from optix_core.work_unit import WorkUnit
@@ -47,19 +40,15 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
+class _State(SearchState):
     members: list[Member]
     leader: int
     began: int
     due: int
-    is_over: bool
-    is_void: bool
-    inferred: dict[str, str]
-    rng: dict[str, Any]
 
 
 @final
-class PopulationOptimizer(BaseOptimizer):
+class PopulationOptimizer(BranchSearch):
     """Trains K members in one run, in turns; losers copy the best one's weights.
 
     One member, the leader, is the learner of the run: the loop's own windows are its training.
@@ -97,15 +86,11 @@ class PopulationOptimizer(BaseOptimizer):
         for name, value in (("n_members", n_members), ("n_episodes", n_episodes)):
             if value < _SMALLEST:
                 raise ConfigurationError(f"{name} must be at least {_SMALLEST}, got {value}")
-        if seed is not None and seed < 0:
-            raise ConfigurationError(f"seed cannot be negative, got {seed}")
-        self._space = HyperparamSpace(param_bounds)
+        super().__init__(param_bounds, seed=seed)
         self._n_members = n_members
         self._n_episodes = n_episodes
-        self._rng = np.random.default_rng(seed)
         self._members: list[Member] = []
         self._leader = self._began = self._due = 0
-        self._is_over = self._is_void = False
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -117,47 +102,12 @@ class PopulationOptimizer(BaseOptimizer):
         """Index of the member that is the learner."""
         return self._leader
 
-    def set_domains(self, domains: Mapping[str, Domain]) -> None:
-        """Take what the agent declares; see `HyperparamSpace`."""
-        self._space.declare(domains)
-
-    def set_rng(self, rng: np.random.Generator) -> None:
-        """Draw from this generator instead of the one of its own."""
-        self._rng = rng
-
-    def suggest(
-        self,
-        current_hyperparams: HyperparamSet,
-        metrics_history: Sequence[EvalMetrics],  # noqa: ARG002 - the contract's
-    ) -> HyperparamSet:
-        """Return the hyperparameters as they are: members train with theirs, all the time."""
-        return current_hyperparams.copy()
-
-    def on_restart(self) -> None:
-        """Begin a new population at the next step: what the members go on from is void."""
-        self._is_void = True
-
-    def step(self, branches: Branches, history: Sequence[EvalMetrics]) -> None:  # noqa: ARG002 - the contract's
-        """Begin the population, or compare it where a generation is over.
-
-        Args:
-            branches: of the run.
-            history: not asked: members are examined on episodes of their own.
-        """
-        if self._is_void:
-            self._dissolve(branches)
-            self._is_void = self._is_over = False
-        if self._is_over:
-            return
+    def _go_on(self, branches: Branches) -> None:
+        """Begin the population, or compare it where a generation is over."""
         if not self._members:
             self._begin(branches)
         elif branches.learner_windows >= self._due:
             self._end_generation(branches)
-
-    @property
-    def is_branching(self) -> bool:
-        """True."""
-        return True
 
     def held(self) -> list[str]:
         """Return the snapshots that members go on from."""
@@ -170,10 +120,7 @@ class PopulationOptimizer(BaseOptimizer):
             "leader": self._leader,
             "began": self._began,
             "due": self._due,
-            "is_over": self._is_over,
-            "is_void": self._is_void,
-            "inferred": self._space.state_dict(),
-            "rng": generator_state(self._rng),
+            **super().state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -188,13 +135,10 @@ class PopulationOptimizer(BaseOptimizer):
                 f"this state has {len(loaded.members)} members, the optimizer {self._n_members}; "
                 "make it with as many as the run was started with"
             )
-        rng = generator_from_state(loaded.rng)
-        self._space.load_state_dict(loaded.inferred)
-        self._rng = rng
+        self._restore(loaded)
         self._members = loaded.members
         self._leader = loaded.leader
         self._began, self._due = loaded.began, loaded.due
-        self._is_over, self._is_void = loaded.is_over, loaded.is_void
 
     def _begin(self, branches: Branches) -> None:
         params = branches.hyperparams
@@ -219,7 +163,7 @@ class PopulationOptimizer(BaseOptimizer):
     def _end_generation(self, branches: Branches) -> None:
         n_windows, left = branches.learner_windows - self._began, branches.windows_left
         if left is not None and left < n_windows * (self._n_members - 1):
-            self._dissolve(branches)
+            self._drop(branches)
             self._is_over = True
             return
         contestants = self._catch_up(branches, n_windows)
@@ -284,7 +228,7 @@ class PopulationOptimizer(BaseOptimizer):
             branches.release(loser.snapshot)
         self._members[index] = replace(loser, snapshot=donor.snapshot, params=params)
 
-    def _dissolve(self, branches: Branches) -> None:
+    def _drop(self, branches: Branches) -> None:
         for snapshot in self.held():
             branches.release(snapshot)
         self._members = []
