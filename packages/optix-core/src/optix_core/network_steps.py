@@ -77,15 +77,10 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Affine:
-    """x ↦ clip((x − shift) · scale + offset, ±limit). Weights: shift, scale, offset, each [width].
-
-    Normalisation of observations and of batches at inference. The shift comes first, since a mean
-    that is large against the spread would otherwise cost all digits.
-    """
+class _KeepsWidth:
+    """What steps whose output is as wide as their input have in common."""
 
     width: int
-    limit: float = math.inf
 
     @property
     def n_inputs(self) -> int:
@@ -96,6 +91,17 @@ class Affine:
     def n_outputs(self) -> int:
         """Width of the output."""
         return self.width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affine(_KeepsWidth):
+    """x ↦ clip((x − shift) · scale + offset, ±limit). Weights: shift, scale, offset, each [width].
+
+    Normalisation of observations and of batches at inference. The shift comes first, since a mean
+    that is large against the spread would otherwise cost all digits.
+    """
+
+    limit: float = math.inf
 
     @property
     def n_weights(self) -> int:
@@ -120,21 +126,10 @@ class Affine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerNorm:
+class LayerNorm(_KeepsWidth):
     """x ↦ (x − mean(x)) / √(var(x) + epsilon) · scale + offset. Weights: scale, offset [width]."""
 
-    width: int
     epsilon: float
-
-    @property
-    def n_inputs(self) -> int:
-        """Width of the input."""
-        return self.width
-
-    @property
-    def n_outputs(self) -> int:
-        """Width of the output."""
-        return self.width
 
     @property
     def n_weights(self) -> int:
@@ -159,22 +154,11 @@ class LayerNorm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Activate:
+class Activate(_KeepsWidth):
     """x ↦ activation(x), for an activation that follows no dense layer."""
 
-    width: int
     activation: Activation
     slope: float = 0.0
-
-    @property
-    def n_inputs(self) -> int:
-        """Width of the input."""
-        return self.width
-
-    @property
-    def n_outputs(self) -> int:
-        """Width of the output."""
-        return self.width
 
     @property
     def n_weights(self) -> int:
