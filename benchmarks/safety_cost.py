@@ -4,7 +4,8 @@ Two runs: PPO with its defaults on CartPole-v1 in windows of 8 × 256 steps, onc
 and once without the windows in which it happens; and a NumPy agent on one environment in windows
 of 2,048 steps. Everything that `StateKeeper` and `Journal` do counts, syncs included. Then a
 durable registry save of that PPO agent against `model.save("….keras")`, which leaves weights and
-optimizer to the cache.
+optimizer to the cache. Last, a durable save of a state with a replay memory of 100,000 rows, of
+which 1,000 are new: rows added to files, against all in one file.
 
 Run: `uv run --group bench python -m benchmarks.safety_cost`
 """
@@ -34,10 +35,13 @@ from optix_core import (
     SimplePipeline,
 )
 from optix_core.journal import Journal
+from optix_core.replay_extent import ReplayExtent
 from optix_core.state_keeper import StateKeeper
+from optix_core.state_store import StateStore
 from optix_core.weights_file import load_arrays, save_arrays
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 from optix_tf import PPOAgent
+from optix_tf.replay_ring import ReplayRing
 
 PPO_GOAL, NUMPY_GOAL, SNAPSHOT_GOAL = Goal(0.03, at_most=True), Goal(0.10, at_most=True), Goal(3)
 WARM_UP_WINDOWS = 5
@@ -206,6 +210,61 @@ def snapshot_variants(folder: Path) -> list[Variant]:
     ]
 
 
+class FullMemory:
+    """100,000 transitions of 17 numbers and 6 actions, all of which have been overwritten once."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+        self.ring = ReplayRing(100_000)
+        self.add(200_000)
+
+    def add(self, n_rows: int) -> None:
+        """Append so many transitions."""
+        widths = {"observation": 17, "action": 6, "next_observation": 17}
+        drawn = {n: self.rng.random((n_rows, w), np.float32) for n, w in widths.items()}
+        self.ring.append({**drawn, "reward": self.rng.random(n_rows), "discount": np.ones(n_rows)})
+
+    def replay_extent(self) -> ReplayExtent | None:
+        """Say which rows are held."""
+        return self.ring.extent
+
+    def replay_rows(self, start: int, end: int) -> dict[str, Any]:
+        """Return rows."""
+        return self.ring.rows(start, end)
+
+    def state_without_replay(self) -> dict[str, Any]:
+        """Return how many rows there ever were."""
+        return {"appended": self.ring.appended}
+
+    def load_with_replay(self, state: Any, rows: Any) -> None:
+        """Put rows back."""
+        appended = state["appended"]
+        columns = self.ring.laid(rows, appended)
+        self.ring.load_state_dict({"appended": appended, "columns": columns})
+
+
+def replay_variants(folder: Path) -> list[Variant]:
+    """Saves of a memory with 1,000 new rows, those alone or all of them."""
+    memory = FullMemory()
+    by_rows, whole = StateStore(folder / "rows"), StateStore(folder / "whole")
+
+    def save_rows() -> None:
+        by_rows.save(memory.state_without_replay(), lambda folder: None, memory)
+
+    def save_whole() -> None:
+        whole.save(memory.ring.state_dict(), lambda folder: None)
+
+    def cpu_of(save: Callable[[], None]) -> float:
+        save_rows()  # what was added for the other variant
+        memory.add(1_000)
+        return cpu_seconds(save)
+
+    return [
+        Variant("all rows", lambda: cpu_of(save_whole)),
+        Variant("new rows", lambda: cpu_of(save_rows)),
+    ]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -234,6 +293,16 @@ def main() -> None:
         lines.append([clock, *figures, SNAPSHOT_GOAL.verdict(ratio)])
     header = ["snapshot of PPO", "durable, Optix, ms", ".keras, ms", "ratio", "goal"]
     write_table(header, lines)
+    with tempfile.TemporaryDirectory() as folder:
+        samples = interleave(
+            replay_variants(Path(folder)), rounds=arguments.rounds, warm_up_rounds=1
+        )
+    whole, new = (1e3 * float(np.median(samples[name])) for name in ("all rows", "new rows"))
+    figures = [f"{new:.2f}", f"{whole:.2f}", f"{whole / new:.1f}"]
+    write_table(
+        ["state with 100,000 rows", "1,000 new rows, cpu ms", "all rows, cpu ms", "ratio"],
+        [["durable save", *figures]],
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from .reference import n_step_transitions
 
 
 def rows(values: list[int]) -> dict[str, Any]:
-    return {"x": np.array(values, np.int64), "y": np.array([[v, -v] for v in values], np.float32)}
+    pairs = np.array([[v, -v] for v in values], np.float32).reshape(-1, 2)
+    return {"x": np.array(values, np.int64), "y": pairs}
 
 
 @given(st.integers(1, 9), st.lists(st.integers(1, 12), max_size=8))
@@ -49,6 +50,41 @@ def test_a_ring_that_was_put_back_goes_on_alike(capacity: int, before: int, more
     for ring in (one, other):
         ring.append(rows(list(range(100, 100 + more))))
     assert_equal(one.state_dict(), other.state_dict())
+
+
+@given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 20))
+def test_rows_by_number_make_the_state_again(capacity: int, n_rows: int, start: int) -> None:
+    ring = ReplayRing(capacity)
+    assert ring.extent is None
+    ring.append(rows(list(range(n_rows))))
+    extent = ring.extent
+    assert extent is not None
+    assert (extent.first, extent.appended) == (max(0, n_rows - capacity), n_rows)
+    start = min(max(start, extent.first), n_rows)
+    assert_equal(ring.rows(start, n_rows), rows(list(range(start, n_rows))))
+    held = ring.rows(extent.first, n_rows)
+    assert_equal(ring.laid(held, n_rows), ring.state_dict()["columns"])
+
+
+def test_a_history_ends_where_other_rows_are_put_back() -> None:
+    ring, other = ReplayRing(4), ReplayRing(4)
+    for values, filled in ([1, 2, 3], ring), ([1, 2, 4], other):
+        filled.append(rows(values))
+    began = ring.extent
+    ring.append(rows([5]))
+    ring.load_state_dict(ring.state_dict())
+    same = ring.extent
+    ring.load_state_dict(other.state_dict())
+    changed = ring.extent
+    assert began is not None
+    assert same is not None
+    assert changed is not None
+    assert began.history is same.history
+    assert changed.history is not began.history
+    ring.load_state_dict({"appended": 3, "columns": rows([1, 2, 3])})
+    again = ring.extent
+    assert again is not None
+    assert again.history is not changed.history
 
 
 def test_a_state_is_a_copy() -> None:
