@@ -16,14 +16,17 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optix_core._snapshot_files import RECORD_NAME
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointError, OptixError
 from optix_core.journal import Journal
+from optix_core.replay_extent import ReplayExtent
 from optix_core.run_directory import RunDirectory
 from optix_core.state_store import StateStore
 from optix_core.weights_file import load_arrays, save_arrays
@@ -65,7 +68,23 @@ def one_run(root: Path) -> None:
 
 def one_state(root: Path) -> None:
     tree = {"number": 1, "rates": (0.1, np.float32(2.0)), "weights": np.arange(3.0), "none": None}
-    StateStore(root / "state").save(tree, _no_files)
+    StateStore(root / "state").save(tree, _no_files, _Memory())
+
+
+class _Memory:
+    """Five rows, of which the last four are held, each in a file of its own."""
+
+    def replay_extent(self) -> ReplayExtent | None:
+        return ReplayExtent(history=self, appended=5, capacity=4)
+
+    def replay_rows(self, start: int, end: int) -> dict[str, NDArray[Any]]:
+        return {"x": np.arange(start, end), "y": np.ones((end - start, 2), np.float32)}
+
+    def state_without_replay(self) -> dict[str, Any]:
+        return {}
+
+    def load_with_replay(self, state: Any, rows: Any) -> None:
+        """Hold what there is."""
 
 
 def _no_files(folder: Path) -> None:
@@ -155,7 +174,7 @@ def read_state(data: bytes) -> None:
 def read_sealed_state(data: bytes) -> None:
     """The same, under a checksum that is right."""
     digest = hashlib.sha256(data).hexdigest().encode()
-    read_state(b'{"schema_version":1,"sha256":"' + digest + b'","state":' + data + b"}")
+    read_state(b'{"schema_version":2,"sha256":"' + digest + b'","state":' + data + b"}")
 
 
 def read_weights(data: bytes) -> None:
