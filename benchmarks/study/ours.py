@@ -28,6 +28,7 @@ NEVER = 1_000_000
 """A patience that outlasts every budget."""
 
 NO_STOP: dict[str, Any] = {
+    "plateau_test": False,
     "dormant_threshold": NEVER,
     "plateau_threshold": NEVER,
 }
