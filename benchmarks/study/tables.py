@@ -50,7 +50,7 @@ class Results:
 
     def runs(self, condition: str, start: str) -> list[RunRecord]:
         """Runs of a condition from a start."""
-        return self._runs[condition, start]
+        return self._runs.get((condition, start), [])
 
     def strata(self, condition: str, start: str, score: Score) -> Strata:
         """Scores of each task that has any."""
