@@ -110,4 +110,4 @@ def test_a_second_signal_quits_at_once(tmp_path: Path, number: signal.Signals) -
         assert process.wait(timeout=5) == 128 + number
     finally:
         process.kill()
-        process.wait()
+        process.communicate()  # closes the pipe besides
