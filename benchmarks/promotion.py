@@ -24,6 +24,7 @@ from benchmarks.harness import write_table
 from optix_core import BaseAgent, BasePipeline, EpisodeData, EvalMetrics, ReturnEvaluator
 from optix_core.promotion import FRESH_EPISODES, SMOOTHING, Promotion
 from optix_core.standing import Standing
+from optix_core.testing import FakeAgent
 from optix_core.window_judge import WindowJudge
 
 FROZEN_WINDOWS = 50
@@ -105,7 +106,7 @@ class Run:
         metrics = EvalMetrics(
             float(np.mean(returns)), {"n_episodes": self.n_episodes, "score_se": se}
         )
-        trial = self.promotion.hold(metrics, self.best, self.recent)
+        trial = self.promotion.hold(metrics, self.best, self.recent, agent=FakeAgent())
         self.recent = [*self.recent, metrics][-SMOOTHING:]
         if trial.is_better:
             self.best = trial.standing

@@ -56,7 +56,12 @@ class Table:
         self.mute = mute
         self.played: dict[int, list[int]] = {}
 
-    def play(self, snapshot: PolicySnapshot, seeds: Sequence[int]) -> Standing | None:
+    def play(
+        self, snapshots: Sequence[PolicySnapshot], seeds: Sequence[int]
+    ) -> list[Standing | None]:
+        return [self._play(snapshot, seeds) for snapshot in snapshots]
+
+    def _play(self, snapshot: PolicySnapshot, seeds: Sequence[int]) -> Standing | None:
         self.played.setdefault(snapshot.sequence, []).extend(seeds)
         if snapshot.sequence in self.mute:
             return None

@@ -1,6 +1,7 @@
 """Work units in this process: pure, in order, and without a trace in the learner."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class Scene:
                 next_window=self.stage.next_window,
                 learn=lambda agent, window: agent.learn(window),
                 examination=Examination(
-                    evaluator=evaluator or ReturnEvaluator(), play=self.stage.examine
+                    evaluator=evaluator or ReturnEvaluator(),
+                    play=self.stage.examine,
+                    play_on=self.stage.examine_on,
                 ),
             )
         )
@@ -255,10 +258,16 @@ def test_a_live_pipeline_has_no_branches() -> None:
 def test_where_no_episode_ends_windows_are_the_sample() -> None:
     pipeline = ScriptedPipeline(lambda agent, window: [], FakeAgent())
     stage = BranchStage(pipeline, None, play=lambda: next(pipeline.episodes()), validation_seed=0)
-    metrics, steps = Examination(evaluator=ReturnEvaluator(), play=stage.examine).score(0, 8)
-    assert metrics.n_episodes == 32
-    assert metrics.primary_score == 0.0
-    assert steps == 32
+    examination = Examination(
+        evaluator=ReturnEvaluator(), play=stage.examine, play_on=stage.examine_on
+    )
+    unit = WorkUnit(parent="", hyperparams={}, seed=0, n_windows=0, exam_seed=0)
+    exam = examination.of(unit)
+    assert exam.metrics.n_episodes == 32
+    assert exam.metrics.primary_score == 0.0
+    assert exam.steps == 32
+    with pytest.raises(ConfigurationError, match="need a validation pipeline with play_episodes"):
+        examination.of(replace(unit, exam_seeds=(1, 2)))
 
 
 def test_an_evaluator_that_returns_no_metrics_breaks_its_contract(tmp_path: Path) -> None:
@@ -306,6 +315,7 @@ def test_an_unknown_parent_is_an_error(scene: Scene) -> None:
         ({"n_windows": -1}, "n_windows of a work unit must be at least 0, got -1"),
         ({"n_episodes": 1}, "n_episodes of a work unit must be at least 2, got 1"),
         ({"seed": -1}, "seed of a work unit must be at least 0, got -1"),
+        ({"exam_seeds": (3,)}, r"exam_seeds of a work unit must be at least 2, got \(3,\)"),
     ],
 )
 def test_a_unit_that_cannot_be_done_is_refused(

@@ -50,7 +50,7 @@ class Scene:
         self.promotion = Promotion(self.judge, seed=3, margin=margin, confirm=confirm)
 
     def hold(self, metrics: EvalMetrics, incumbent: Standing | None = None) -> Trial:
-        return self.promotion.hold(metrics, incumbent)
+        return self.promotion.hold(metrics, incumbent, agent=FakeAgent())
 
 
 @given(
@@ -146,10 +146,10 @@ def test_where_nothing_can_be_played_the_mean_of_five_evaluations_decides(
 ) -> None:
     promotion = Promotion(WindowJudge(ReturnEvaluator(), val_pipeline, 5), seed=0, margin=0.0)
     evaluations = [evaluation(score, 1.0, 2) for score in scores]
-    best = promotion.hold(evaluations[0], None).standing
+    best = promotion.hold(evaluations[0], None, agent=FakeAgent()).standing
     assert best == Standing(evaluations[0])
     for index in range(1, len(scores)):
-        trial = promotion.hold(evaluations[index], best, evaluations[:index])
+        trial = promotion.hold(evaluations[index], best, evaluations[:index], agent=FakeAgent())
         # Two returns that have the score and error of an evaluation of two.
         returns = [s + sign for s in scores[max(0, index - 4) : index + 1] for sign in (-1.0, 1.0)]
         mean, se = float(np.mean(returns)), float(np.std(returns, ddof=1)) / len(returns) ** 0.5

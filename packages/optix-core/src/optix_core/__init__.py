@@ -19,6 +19,8 @@ from optix_core.seeds import SeedPlan
 
 if TYPE_CHECKING:
     from optix_core.checkpoint_registry import CheckpointRegistry
+    from optix_core.executor import Executor
+    from optix_core.inline_executor import InlineExecutor, Workbench
     from optix_core.loop_callback import LoopCallback, LoopHandle
     from optix_core.optimizers import (
         BackoffOptimizer,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from optix_core.run_report import RunReport, render_report
     from optix_core.simple_pipeline import SimplePipeline
     from optix_core.step_size_controller import StepSizeController
+    from optix_core.work_unit import UnitResult, WorkUnit
 
 __version__: str
 
@@ -46,7 +49,9 @@ __all__ = [
     "Domain",
     "EpisodeData",
     "EvalMetrics",
+    "Executor",
     "HyperparamSet",
+    "InlineExecutor",
     "LoopCallback",
     "LoopHandle",
     "LoopState",
@@ -64,12 +69,17 @@ __all__ = [
     "StepSizeController",
     "Stop",
     "StopReason",
+    "UnitResult",
+    "WorkUnit",
+    "Workbench",
     "render_report",
 ]
 
 _LOADED_WHEN_ASKED = {
     "BackoffOptimizer": "optimizers",
     "CheckpointRegistry": "checkpoint_registry",
+    "Executor": "executor",
+    "InlineExecutor": "inline_executor",
     "LoopCallback": "loop_callback",
     "LoopHandle": "loop_callback",
     "OptunaOptimizer": "optimizers",
@@ -81,6 +91,9 @@ _LOADED_WHEN_ASKED = {
     "RunReport": "run_report",
     "SimplePipeline": "simple_pipeline",
     "StepSizeController": "step_size_controller",
+    "UnitResult": "work_unit",
+    "WorkUnit": "work_unit",
+    "Workbench": "inline_executor",
     "render_report": "run_report",
 }
 """What runs a run: whoever writes an agent or an evaluator does not pay for it."""

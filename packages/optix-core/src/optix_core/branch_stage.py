@@ -80,6 +80,20 @@ class BranchStage:
         finally:
             pipeline.validate_on(self._validation_seed)
 
+    def examine_on(self, seeds: Sequence[int]) -> EpisodeData:
+        """Play one held-out episode on each of these seeds.
+
+        Raises:
+            ConfigurationError: if no validation pipeline can.
+        """
+        pipeline = self._val_pipeline
+        if not supports(pipeline, PlaysEpisodes):
+            raise ConfigurationError(
+                "held-out episodes on given seeds need a validation pipeline with play_episodes(), "
+                f"got {type(pipeline).__name__}"
+            )
+        return pipeline.play_episodes(seeds)
+
     def _next_held_out(self) -> EpisodeData:
         pipeline = self._val_pipeline or self._pipeline
         window = None if self._held_out is None else next(self._held_out, None)

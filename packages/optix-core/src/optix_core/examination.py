@@ -1,4 +1,4 @@
-"""Scores a policy on held-out episodes that are drawn from a given seed."""
+"""Scores a policy on held-out episodes that are drawn from a given seed, or given one by one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +10,24 @@ from optix_core.base_evaluator import BaseEvaluator
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ContractViolationError
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.finite_check import count_non_finite
 from optix_core.mean_comparison import MIN_EPISODES
+from optix_core.work_unit import WorkUnit
 
 MAX_WINDOWS = 32
 """Windows of an examination at most: episodes may be longer than windows, or never end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exam:
+    """What came of an examination."""
+
+    metrics: EvalMetrics
+    """The evaluator's score."""
+    steps: int
+    """Environment steps that it took."""
+    returns: tuple[float, ...] = ()
+    """Returns of the episodes where their seeds were given, in that order."""
 
 
 @final
@@ -29,25 +43,35 @@ class Examination:
     play: Callable[[int, int], Sequence[EpisodeData]]
     """Plays windows on a seed that hold so many episodes, or as many as can be had; at least one
     window."""
+    play_on: Callable[[Sequence[int]], EpisodeData]
+    """Plays one episode on each of these seeds."""
 
-    def score(self, seed: int, n_episodes: int) -> tuple[EvalMetrics, int]:
-        """Play and score; returns the score and the environment steps that it took.
+    def of(self, unit: WorkUnit) -> Exam:
+        """Play and score what a unit asks for.
 
         Raises:
             ContractViolationError: if the evaluator returns no EvalMetrics.
+            ConfigurationError: if seeds are given and nobody can play on each of them.
         """
-        windows = self.play(seed, n_episodes)
+        if unit.exam_seeds is not None:
+            return score_episodes(self.evaluator, self.play_on(unit.exam_seeds))
+        windows = self.play(unit.exam_seed, unit.n_episodes)
         returns = np.concatenate([window.episode_returns for window in windows])
         if len(returns) < MIN_EPISODES:
             returns = np.array([window.total_reward for window in windows])
         window = replace(windows[-1], returns_since_decision=returns, episode_id=0)
-        metrics = self.evaluator.score_validation(window)
-        if not isinstance(metrics, EvalMetrics):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ContractViolationError(
-                f"the evaluator's score_validation must return EvalMetrics, "
-                f"got {type(metrics).__name__}"
-            )
-        return metrics, sum(window.length for window in windows)
+        metrics = checked(self.evaluator.score_validation(window), "score_validation")
+        return Exam(metrics=metrics, steps=sum(window.length for window in windows))
+
+
+def score_episodes(evaluator: BaseEvaluator, window: EpisodeData) -> Exam:
+    """Score whole episodes; NaN where one of them met numbers that are not finite."""
+    metrics = checked(evaluator.score_validation(window), "score_validation")
+    if count_non_finite(window):
+        # An episode that was cut off for it might score well for that very reason.
+        metrics = EvalMetrics(np.nan, metrics.metrics, metrics.episode_id)
+    returns = tuple(window.returns_by_environment.tolist())
+    return Exam(metrics=metrics, steps=window.length, returns=returns)
 
 
 def windows_with(next_window: Callable[[], EpisodeData], n_episodes: int) -> list[EpisodeData]:
@@ -58,3 +82,16 @@ def windows_with(next_window: Callable[[], EpisodeData], n_episodes: int) -> lis
         windows.append(next_window())
         n_ended += len(windows[-1].episode_returns)
     return windows
+
+
+def checked(metrics: object, method: str) -> EvalMetrics:
+    """Return what a method of an evaluator returned.
+
+    Raises:
+        ContractViolationError: if it is no EvalMetrics.
+    """
+    if not isinstance(metrics, EvalMetrics):
+        raise ContractViolationError(
+            f"the evaluator's {method} must return EvalMetrics, got {type(metrics).__name__}"
+        )
+    return metrics

@@ -1,13 +1,19 @@
 """Who does work units: here, or elsewhere and many at a time."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from optix_core.work_unit import UnitResult, WorkUnit
 
 
+@runtime_checkable
 class Executor(Protocol):
-    """Does work units. What comes of a unit does not depend on who does it, nor on the order."""
+    """Does work units. What comes of a unit does not depend on who does it, nor on the order.
+
+    Parents are found, and children are kept, in the branch store of the run's directory
+    (`RunDirectory.branch_store`). A child is pinned for whoever submitted the unit before `wait`
+    returns; where `wait` raises, nobody will ask for the others, and none of them stays pinned.
+    """
 
     def submit(self, unit: WorkUnit) -> int:
         """Take a unit on; returns what `wait` is to be asked for."""

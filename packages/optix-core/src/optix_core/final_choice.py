@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 from optix_core.base_agent import BaseAgent
@@ -25,8 +26,8 @@ BUDGET = 120
 halving with 120 episodes lost 39 to the best of them, ten episodes each 48, the luckiest window
 113 (Pendulum, in returns)."""
 
-Play = Callable[[PolicySnapshot, Sequence[int]], Standing | None]
-"""Lets a snapshot play fresh episodes on these seeds; None where it cannot."""
+Play = Callable[[Sequence[PolicySnapshot], Sequence[int]], Sequence[Standing | None]]
+"""Lets snapshots play fresh episodes, all on these seeds; None for one that cannot."""
 
 
 @final
@@ -87,16 +88,30 @@ class FinalChoice:
         if len(contenders) == 1:
             return []
         self._judge.seat(agent)
+        return halve(contenders, partial(self._play, agent), draw_seeds(self._seed, BUDGET))
 
-        def play(snapshot: PolicySnapshot, seeds: Sequence[int]) -> Standing | None:
-            try:
-                self._registry.load(snapshot, agent)
-            except (CheckpointNotFoundError, CheckpointCorruptError) as error:
-                logger.warning("%s cannot play off: %s", snapshot.snapshot_id, error)
-                return None
-            return self._judge.play_fresh(seeds)
+    def _play(
+        self, agent: BaseAgent, snapshots: Sequence[PolicySnapshot], seeds: Sequence[int]
+    ) -> list[Standing | None]:
+        loaded: list[PolicySnapshot] = []
 
-        return halve(contenders, play, draw_seeds(self._seed, BUDGET))
+        def policies() -> Iterator[BaseAgent]:
+            for snapshot in snapshots:
+                if self._load(snapshot, agent):
+                    loaded.append(snapshot)
+                    yield agent
+
+        standings = self._judge.play_fresh(policies(), seeds)
+        fresh = {s.snapshot_id: each for s, each in zip(loaded, standings, strict=True)}
+        return [fresh.get(snapshot.snapshot_id) for snapshot in snapshots]
+
+    def _load(self, snapshot: PolicySnapshot, agent: BaseAgent) -> bool:
+        try:
+            self._registry.load(snapshot, agent)
+        except (CheckpointNotFoundError, CheckpointCorruptError) as error:
+            logger.warning("%s cannot play off: %s", snapshot.snapshot_id, error)
+            return False
+        return True
 
 
 def challengers(best: PolicySnapshot, others: Iterable[PolicySnapshot]) -> list[PolicySnapshot]:
@@ -147,7 +162,7 @@ def halve(
         if len(left) == 1 or n_episodes < MIN_EPISODES:
             break
         rung, unused = unused[:n_episodes], unused[n_episodes:]
-        left = _ranked([played for one in left if (played := _play(one, play, rung)) is not None])
+        left = _ranked(_after_rung(left, play([each.snapshot for each in left], rung)))
         half = math.ceil(len(left) / 2)
         left, out = left[:half], [*left[half:], *out]
     return [each for each in (*left, *out) if each.evidence.n]
@@ -156,12 +171,14 @@ def halve(
 _NOTHING = MeanEvidence(0.0, 0.0, 0)
 
 
-def _play(contender: Contender, play: Play, seeds: Sequence[int]) -> Contender | None:
-    fresh = play(contender.snapshot, seeds)
-    evidence = None if fresh is None else fresh.evidence
-    if evidence is None:
-        return None
-    return Contender(contender.snapshot, pooled(contender.evidence, evidence))
+def _after_rung(
+    contenders: Sequence[Contender], standings: Sequence[Standing | None]
+) -> list[Contender]:
+    return [
+        Contender(contender.snapshot, pooled(contender.evidence, evidence))
+        for contender, fresh in zip(contenders, standings, strict=True)
+        if fresh is not None and (evidence := fresh.evidence) is not None
+    ]
 
 
 def _ranked(contenders: list[Contender]) -> list[Contender]:

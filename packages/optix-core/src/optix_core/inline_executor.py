@@ -106,14 +106,15 @@ class InlineExecutor:
         hyperparams = read_hyperparams(bench.agent)
         # Before the examination, which may move what acting moves.
         child = keep(bench.store, bench.agent).snapshot_id if unit.n_windows else unit.parent
-        metrics, exam_steps = bench.examination.score(unit.exam_seed, unit.n_episodes)
+        exam = bench.examination.of(unit)
         return UnitResult(
             child=child,
             hyperparams=hyperparams.params,
-            metrics=metrics,
+            metrics=exam.metrics,
             windows=unit.n_windows,
             steps=steps,
-            exam_steps=exam_steps,
+            exam_steps=exam.steps,
+            returns=exam.returns,
         )
 
     def _let_go(self, result: UnitResult) -> None:

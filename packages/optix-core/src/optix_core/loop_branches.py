@@ -1,16 +1,17 @@
-"""Gives a run its branches: a store of their own, the run's pipelines, an executor inline."""
+"""Gives a run its branches: a store of their own, the run's pipelines, an executor."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING
 
 from optix_core.base_agent import BaseAgent
 from optix_core.episode_data import EpisodeData
+from optix_core.executor import Executor
 from optix_core.learning_seat import LearningSeat
 from optix_core.loop_parts import LoopParts
 from optix_core.run_recorder import RunRecorder
 
 if TYPE_CHECKING:
-    from optix_core.inline_executor import InlineExecutor
     from optix_core.run_branches import RunBranches
 
 
@@ -58,18 +59,21 @@ def open_branches(
         steering.before_learn(agent, window)
         steering.after_learn(window, agent.learn(window))
 
-    def make_executor(agent: BaseAgent) -> "InlineExecutor":
-        return InlineExecutor(
-            Workbench(
-                agent=agent,
-                store=store,
-                begin=begin,
-                next_window=stage.next_window,
-                learn=learn,
-                examination=Examination(evaluator=parts.judge.evaluator, play=stage.examine),
-                stateful=[steering],
-            )
+    def executor_for(agent: BaseAgent) -> AbstractContextManager[Executor]:
+        if parts.executor is not None:
+            return nullcontext(parts.executor)  # who made it closes it
+        bench = Workbench(
+            agent=agent,
+            store=store,
+            begin=begin,
+            next_window=stage.next_window,
+            learn=learn,
+            examination=Examination(
+                evaluator=parts.judge.evaluator, play=stage.examine, play_on=stage.examine_on
+            ),
+            stateful=[steering],
         )
+        return closing(InlineExecutor(bench))
 
     return RunBranches(
         BranchParts(
@@ -77,7 +81,7 @@ def open_branches(
             learning=learning,
             judge=parts.judge,
             recorder=recorder,
-            make_executor=make_executor,
+            executor_for=executor_for,
             begin=stage.begin,
             on_adopt=on_adopt,
             max_windows=parts.max_windows,

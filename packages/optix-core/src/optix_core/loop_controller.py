@@ -272,7 +272,9 @@ class LoopController:
     def _try(self, metrics: EvalMetrics) -> Trial:
         """Hold an evaluation against the round's best, with the policy that earned it."""
         bests = self._book.bests
-        trial = self._parts.promotion.hold(metrics, bests.round_standing, self._book.recent)
+        trial = self._parts.promotion.hold(
+            metrics, bests.round_standing, self._book.recent, agent=self.learner
+        )
         if trial.event:
             self.record("promotion", **trial.event)
         if trial.is_contender:

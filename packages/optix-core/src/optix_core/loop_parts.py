@@ -10,6 +10,7 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_pipeline import BasePipeline
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.executor import Executor
 from optix_core.final_choice import FinalChoice
 from optix_core.finite_guard import FiniteGuard
 from optix_core.plateau_test import PlateauTest
@@ -43,5 +44,7 @@ class LoopParts:
     final_choice: FinalChoice
     max_windows: int | None
     asked: Mapping[str, Mapping[str, Any]]
+    executor: Executor | None = None
+    """Who does units of work; None does them with the run's own parts."""
     resume: bool = False
     clock: Callable[[], float] = time.time

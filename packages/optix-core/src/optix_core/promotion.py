@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
+from optix_core.base_agent import BaseAgent
 from optix_core.environment_pipeline import draw_seeds
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.mean_comparison import LEVEL, MeanEvidence, pooled, welch_p
@@ -96,6 +97,8 @@ class Promotion:
         metrics: EvalMetrics,
         incumbent: Standing | None,
         recent: Sequence[EvalMetrics] = (),
+        *,
+        agent: BaseAgent,
     ) -> Trial:
         """Hold an evaluation against the round's best; may let the agent play fresh episodes.
 
@@ -103,10 +106,11 @@ class Promotion:
             metrics: of the window that was due.
             incumbent: the round's best; None before its first finite score.
             recent: evaluations of the same round before this one, the newest last.
+            agent: whose policy it is; seated in the validation pipeline.
         """
         window = Standing(metrics)
         if incumbent is None:
-            return self._begin(window)
+            return self._begin(window, agent)
         preferred = self._is_preferred(metrics, incumbent)
         one, other = window.evidence, incumbent.evidence
         if not self._confirm or one is None or other is None:
@@ -118,17 +122,17 @@ class Promotion:
             return replace(self._smooth(metrics, incumbent, recent), is_worse=is_worse)
         if not is_trigger(one, other):
             return Trial(standing=window, is_better=False, is_worse=is_worse, is_contender=True)
-        return replace(self._try(window, incumbent), is_worse=is_worse)
+        return replace(self._try(window, incumbent, agent), is_worse=is_worse)
 
-    def _begin(self, window: Standing) -> Trial:
+    def _begin(self, window: Standing, agent: BaseAgent) -> Trial:
         if not self._confirm or window.evidence is None:
             return Trial(standing=window, is_better=True)
-        fresh = self._play(window.metrics)
+        fresh = self._play(window.metrics, agent)
         event = {} if fresh is None else _event(window, fresh, None, is_promoted=True)
         return Trial(standing=fresh or window, is_better=True, event=event)
 
-    def _try(self, window: Standing, incumbent: Standing) -> Trial:
-        fresh = self._play(window.metrics)
+    def _try(self, window: Standing, incumbent: Standing, agent: BaseAgent) -> Trial:
+        fresh = self._play(window.metrics, agent)
         candidate = fresh or window
         is_promoted = self.is_better(candidate, incumbent)
         return Trial(
@@ -152,8 +156,10 @@ class Promotion:
             event={**event, "smoothed_score": standing.metrics.primary_score},
         )
 
-    def _play(self, metrics: EvalMetrics) -> Standing | None:
-        fresh = self._judge.play_fresh(self._seeds)
+    def _play(self, metrics: EvalMetrics, agent: BaseAgent) -> Standing | None:
+        if not self._judge.can_play_fresh:
+            return None
+        (fresh,) = self._judge.play_fresh([agent], self._seeds)
         return None if fresh is None else restated(metrics, fresh)
 
     def _is_preferred(self, metrics: EvalMetrics, incumbent: Standing | None) -> bool:

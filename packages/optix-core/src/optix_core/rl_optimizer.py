@@ -17,6 +17,7 @@ from optix_core.branching import BranchingTuner
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.evaluators import ReturnEvaluator
+from optix_core.executor import Executor
 from optix_core.final_choice import FinalChoice
 from optix_core.finite_guard import FiniteGuard, OnNonFinite, check_policy
 from optix_core.loop_callback import LoopCallback
@@ -34,6 +35,7 @@ from optix_core.steering_seat import SteeringSeat
 from optix_core.step_size import find_step_size
 from optix_core.step_size_controller import StepSizeController
 from optix_core.tuning_seat import TuningSeat
+from optix_core.unit_examiner import UnitExaminer
 from optix_core.window_judge import WindowJudge
 
 logger = logging.getLogger(__name__)
@@ -80,6 +82,9 @@ class RLOptimizer:
         on_nonfinite: what becomes of a window with rewards or observations that are NaN or
             infinite: "skip" neither scores it nor learns from it, "rollback" restores the best
             policy besides, "raise" ends the run. Three in a row end it in any case.
+        executor: does the units of work of the run, branches of training and fresh held-out
+            episodes, and is left open at the end. Default: they are done with the agent and the
+            pipelines of the run, one after the other (`InlineExecutor`).
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -115,6 +120,7 @@ class RLOptimizer:
         resume: bool = False,
         plateau_test: bool = True,
         on_nonfinite: OnNonFinite = "skip",
+        executor: Executor | None = None,
     ) -> None:
         _expect("agent", agent, BaseAgent)
         _expect("pipeline", pipeline, BasePipeline)
@@ -125,6 +131,10 @@ class RLOptimizer:
         if optimizer is not None:
             _expect("optimizer", optimizer, BaseOptimizer)
             _expect_branchable(pipeline, optimizer)
+        if executor is not None and not isinstance(executor, Executor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ContractViolationError(
+                f"executor must have submit, wait and close, got {type(executor).__name__}"
+            )
         if not improvement_margin >= 0.0:
             raise ConfigurationError(
                 f"improvement_margin cannot be negative, got {improvement_margin}"
@@ -135,6 +145,7 @@ class RLOptimizer:
             )
         if step_param is not None:
             find_step_size(agent, step_param)
+        self._executor = executor
         self._autotune = autotune
         self._step_param = step_param
         self._plateau_test = plateau_test
@@ -233,7 +244,13 @@ class RLOptimizer:
     def _parts(self, asked: Mapping[str, Mapping[str, Any]], *, resume: bool) -> LoopParts:
         drought_limit = max(5, self._settings.dormant_threshold)
         registry = self._registry
-        judge = WindowJudge(self._evaluator, self._val_pipeline, drought_limit)
+        branch_store, executor = self._directory.branch_store(), self._executor
+        judge = WindowJudge(
+            self._evaluator,
+            self._val_pipeline,
+            drought_limit,
+            examine=None if executor is None else UnitExaminer(executor, branch_store).examine,
+        )
         return LoopParts(
             agent=self._agent,
             pipeline=self._pipeline,
@@ -245,7 +262,7 @@ class RLOptimizer:
             callbacks=CallbackDispatcher(self._callbacks),
             directory=self._directory,
             registry=registry,
-            branch_store=self._directory.branch_store(),
+            branch_store=branch_store,
             seeds=self._seeds,
             scheduler_settings=self._settings,
             plateau_test=PlateauTest() if self._plateau_test else None,
@@ -263,6 +280,7 @@ class RLOptimizer:
             ),
             max_windows=self._max_windows,
             asked=asked,
+            executor=executor,
             resume=resume,
         )
 

@@ -1,6 +1,7 @@
 """Branches of a run: units are done, counted as training and written into the journal."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -32,8 +33,8 @@ class BranchParts:
     """Counts held-out steps."""
     recorder: RunRecorder
     """Knows how far the run is, and writes units down."""
-    make_executor: Callable[[BaseAgent], Executor]
-    """Makes who does units with this learner."""
+    executor_for: Callable[[BaseAgent], AbstractContextManager[Executor]]
+    """Opens who does units of this learner, until they are done."""
     begin: Callable[[int], None]
     """Begins training anew on a seed."""
     on_adopt: Callable[[], None]
@@ -103,11 +104,10 @@ class RunBranches:
                 f"the branches need {wanted} windows and the budget leaves {left}; ask "
                 "windows_left before"
             )
-        executor = self._parts.make_executor(self._parts.learning.agent)
         try:
-            results = executor.wait([executor.submit(unit) for unit in units])
+            with self._parts.executor_for(self._parts.learning.agent) as executor:
+                results = executor.wait([executor.submit(unit) for unit in units])
         finally:
-            executor.close()
             # The episode that the learner was in has gone on without it.
             self._parts.begin(_seed_after(units))
         for unit, result in zip(units, results, strict=True):

@@ -31,6 +31,19 @@ class Standing:
         """Mean, error and number of episodes; None where the metrics hold none that is usable."""
         return MeanEvidence.of(self.metrics)
 
+    @classmethod
+    def of_episodes(cls, metrics: EvalMetrics, returns: tuple[float, ...]) -> Self | None:
+        """Make it of whole episodes; None where their score is without usable evidence.
+
+        The returns are kept where the score is their mean.
+        """
+        if MeanEvidence.of(metrics) is None:
+            return None
+        is_mean = metrics.n_episodes == len(returns) and math.isclose(
+            metrics.primary_score, math.fsum(returns) / len(returns), rel_tol=1e-9, abs_tol=1e-12
+        )
+        return cls(metrics, returns if is_mean else ())
+
     def state(self) -> dict[str, Any]:
         """Return it in JSON scalars."""
         return {"metrics": metrics_state(self.metrics), "returns": list(self.returns)}

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,17 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
-from optix_core.errors import ContractViolationError, PipelineError
+from optix_core.errors import PipelineError
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.examination import Exam, checked, score_episodes
 from optix_core.finite_check import count_non_finite
-from optix_core.mean_comparison import MIN_EPISODES, MeanEvidence
+from optix_core.mean_comparison import MIN_EPISODES
 from optix_core.standing import Standing
 
 logger = logging.getLogger(__name__)
+
+Examine = Callable[[Iterable[BaseAgent], Sequence[int]], Sequence[Exam]]
+"""Lets policies play one held-out episode a seed, each on the same ones."""
 
 
 class WindowJudge:
@@ -36,8 +40,18 @@ class WindowJudge:
         evaluator: BaseEvaluator,
         val_pipeline: BasePipeline | None,
         drought_limit: int,
+        *,
+        examine: Examine | None = None,
     ) -> None:
-        """Judge with this evaluator, on held-out windows of this pipeline if there is one."""
+        """Judge with this evaluator, on held-out windows of this pipeline if there is one.
+
+        Args:
+            evaluator: makes the scores.
+            val_pipeline: plays held-out windows.
+            drought_limit: windows in a row without an end of an episode that are put up with.
+            examine: plays fresh episodes; None lets the validation pipeline play them.
+        """
+        self._examine = examine or self._examine_here
         self._evaluator = evaluator
         self._val_pipeline = val_pipeline
         self._val_windows: Iterator[EpisodeData] | None = None
@@ -58,19 +72,19 @@ class WindowJudge:
         """Score an observed window; None where the decision has to be put off."""
         if window.partial and _is_unit(window):
             return None
-        train = _checked(self._evaluator.score(window, dict(diagnostics)), "score")
+        train = checked(self._evaluator.score(window, dict(diagnostics)), "score")
         if _is_thin(train):
             return None
         metrics = train
         if self._val_pipeline is not None:
             held_out = self._validation.add(self._play_validation(self._val_pipeline))
-            val = _checked(self._evaluator.score_validation(held_out), "score_validation")
+            val = checked(self._evaluator.score_validation(held_out), "score_validation")
             if _is_thin(val):
                 return None
             if count_non_finite(held_out):
                 # An episode that was cut off for it might score well for that very reason.
                 val = EvalMetrics(math.nan, val.metrics, val.episode_id)
-            metrics = _checked(self._evaluator.combine(train, val), "combine")
+            metrics = checked(self._evaluator.combine(train, val), "combine")
         self.forget()
         return metrics
 
@@ -99,25 +113,22 @@ class WindowJudge:
         if self._val_pipeline is not None:
             self._val_pipeline.set_agent(agent)
 
-    def play_fresh(self, seeds: Sequence[int]) -> Standing | None:
-        """Let the agent that is seated play held-out episodes on these seeds.
+    def play_fresh(
+        self, policies: Iterable[BaseAgent], seeds: Sequence[int]
+    ) -> list[Standing | None]:
+        """Let policies play held-out episodes on these seeds, where the pipeline can play them.
+
+        Args:
+            policies: the agent that is seated, as it is when it is a policy's turn.
+            seeds: one an episode.
 
         Returns:
-            The evaluator's score of them, with the returns where that score is their mean. None
-            where the pipeline cannot play them or the score is without usable evidence.
+            The evaluator's score of each, with the returns where that score is their mean; None
+            where it is without usable evidence.
         """
-        if not supports(self._val_pipeline, PlaysEpisodes):
-            return None
-        window = self._val_pipeline.play_episodes(seeds)
-        self.validation_steps += window.length
-        metrics = _checked(self._evaluator.score_validation(window), "score_validation")
-        if MeanEvidence.of(metrics) is None or count_non_finite(window):
-            return None
-        returns = tuple(window.returns_by_environment.tolist())
-        is_mean = metrics.n_episodes == len(returns) and math.isclose(
-            metrics.primary_score, math.fsum(returns) / len(returns), rel_tol=1e-9, abs_tol=1e-12
-        )
-        return Standing(metrics, returns if is_mean else ())
+        exams = self._examine(policies, seeds)
+        self.validation_steps += sum(exam.steps for exam in exams)
+        return [Standing.of_episodes(exam.metrics, exam.returns) for exam in exams]
 
     def take_unit_change(self) -> bool:
         """Whether the unit of the score changed since this was last asked."""
@@ -146,6 +157,12 @@ class WindowJudge:
         self._training.load_state_dict(state["training"])
         self._validation.load_state_dict(state["validation"])
         self.validation_steps = state["validation_steps"]
+
+    def _examine_here(self, policies: Iterable[BaseAgent], seeds: Sequence[int]) -> list[Exam]:
+        pipeline = self._val_pipeline
+        if not supports(pipeline, PlaysEpisodes):
+            return []
+        return [score_episodes(self._evaluator, pipeline.play_episodes(seeds)) for _ in policies]
 
     def _play_validation(self, pipeline: BasePipeline) -> EpisodeData:
         if self._val_windows is None:
@@ -235,11 +252,3 @@ def _is_unit(window: EpisodeData) -> bool:
 def _is_thin(metrics: EvalMetrics) -> bool:
     count = metrics.n_episodes
     return count is not None and count < MIN_EPISODES
-
-
-def _checked(metrics: object, method: str) -> EvalMetrics:
-    if not isinstance(metrics, EvalMetrics):
-        raise ContractViolationError(
-            f"the evaluator's {method} must return EvalMetrics, got {type(metrics).__name__}"
-        )
-    return metrics

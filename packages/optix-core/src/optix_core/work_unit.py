@@ -31,6 +31,9 @@ class WorkUnit:
     """What the held-out episodes are drawn from: units that share it are compared in pairs."""
     n_episodes: int = 8
     """Held-out episodes at least; ≥ 2."""
+    exam_seeds: tuple[int, ...] | None = None
+    """Seeds of the held-out episodes, one each, at least 2, where they are given one by one; None
+    draws them from `exam_seed`."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -40,6 +43,10 @@ class WorkUnit:
                 raise ConfigurationError(
                     f"{name} of a work unit must be at least {bound}, got {getattr(self, name)}"
                 )
+        if self.exam_seeds is not None and len(self.exam_seeds) < MIN_EPISODES:
+            raise ConfigurationError(
+                f"exam_seeds of a work unit must be at least {MIN_EPISODES}, got {self.exam_seeds}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +66,5 @@ class UnitResult:
     """Environment steps of these."""
     exam_steps: int
     """Environment steps of the held-out episodes."""
+    returns: tuple[float, ...] = ()
+    """Returns of the episodes on `exam_seeds`, in their order; () where none were given."""
