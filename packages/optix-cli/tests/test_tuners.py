@@ -1,12 +1,13 @@
 """`optix train --tuner`: known names, the unknown ones, and what branches cost."""
 
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from optix_cli.tuners import make_tuner
-from optix_core import BackoffOptimizer, PopulationOptimizer
+from optix_core import BackoffOptimizer, OptunaOptimizer, PopulationOptimizer
 
 from .conftest import RunCommand
 from .test_commands import TRAIN, journal_of
@@ -22,6 +23,7 @@ def test_names_make_tuners() -> None:
     assert isinstance(evidence, BackoffOptimizer)
     assert evidence.is_branching
     assert isinstance(make_tuner("population"), PopulationOptimizer)
+    assert isinstance(make_tuner("optuna"), OptunaOptimizer)
     assert make_tuner("population") is not make_tuner("population")
 
 
@@ -29,11 +31,21 @@ def test_an_unknown_name_is_an_error_that_lists_what_there_is(optix: RunCommand)
     done = optix(*TRAIN, "--tuner", "populaton")
     assert done.code == 1
     assert "unknown tuner 'populaton'. Did you mean population?" in done.err
-    assert "There are none, backoff, evidence, population" in " ".join(done.err.split())
+    assert "There are none, backoff, evidence, optuna, population" in " ".join(done.err.split())
     assert not RUN_DIR.exists()
 
 
-@pytest.mark.parametrize("name", ["population", "evidence"])
+def test_without_optuna_the_error_says_what_to_install(
+    optix: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    done = optix(*TRAIN, "--tuner", "optuna")
+    assert done.code == 1
+    assert "pip install optix-core[optuna]" in " ".join(done.err.split())
+    assert not RUN_DIR.exists()
+
+
+@pytest.mark.parametrize("name", ["population", "evidence", "optuna"])
 def test_branches_count_as_training(optix: RunCommand, name: str) -> None:
     done = optix(*TRAIN, "--tuner", name, "--max-steps", "4000")
     assert done.code == 0, done.err

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from optix_cli.suggestions import did_you_mean
-from optix_core import BackoffOptimizer, PopulationOptimizer
+from optix_core import BackoffOptimizer, OptunaOptimizer, PopulationOptimizer
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.errors import ConfigurationError
 
@@ -14,6 +14,7 @@ _TUNERS: dict[str, Callable[[], BaseOptimizer | None]] = {
     NONE: lambda: None,
     "backoff": BackoffOptimizer,
     "evidence": lambda: BackoffOptimizer(mode="evidence"),
+    "optuna": OptunaOptimizer,
     "population": PopulationOptimizer,
 }
 
@@ -22,7 +23,7 @@ def make_tuner(name: str) -> BaseOptimizer | None:
     """Make the tuner of this name; None for none.
 
     Raises:
-        ConfigurationError: if there is no such tuner.
+        ConfigurationError: if there is no such tuner, or what it needs is not installed.
     """
     maker = _TUNERS.get(name)
     if maker is None:
