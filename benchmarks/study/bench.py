@@ -1,10 +1,11 @@
 """What a run of the study is played on: counted training environments, uncounted true scores."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import gymnasium
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.study.tasks import Task
 
@@ -17,8 +18,8 @@ FINAL_SEEDS = range(1_001_000, 1_001_050)
 class GreedyAgent(Protocol):
     """What the true score asks of an agent."""
 
-    def act_greedy(self, observation: Any) -> Any:
-        """Return the action held best."""
+    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
+        """Return the actions held best, [B, ...]."""
         ...
 
 
@@ -54,7 +55,7 @@ class Bench(Generic[A]):
         self.curve: list[tuple[int, float]] = []
         self.window_scores: list[tuple[int, float]] = []
         self._spare = spare
-        self._env = gymnasium.make(task.env_id)
+        self._envs: list[gymnasium.Env[Any, Any]] = []
 
     @property
     def is_spent(self) -> bool:
@@ -74,16 +75,24 @@ class Bench(Generic[A]):
         load(self._spare)
         self.curve.append((self.counter.steps, self.true_score(self._spare, CURVE_SEEDS)))
 
-    def true_score(self, agent: GreedyAgent, seeds: Iterable[int]) -> float:
-        """Mean return of greedy episodes, one a seed, that nobody is charged for."""
-        return float(np.mean([self._return_of(agent, seed) for seed in seeds]))
+    def true_score(self, agent: GreedyAgent, seeds: Sequence[int]) -> float:
+        """Mean return of greedy episodes, one a seed, that nobody is charged for.
 
-    def _return_of(self, agent: GreedyAgent, seed: int) -> float:
-        observation, _ = self._env.reset(seed=seed)
-        total, is_over = 0.0, False
-        while not is_over:
-            action = agent.act_greedy(observation)
-            observation, reward, terminated, truncated, _ = self._env.step(action)
-            total += float(reward)
-            is_over = terminated or truncated
-        return total
+        They are played side by side, so that the agent answers for all of them at once.
+        """
+        while len(self._envs) < len(seeds):
+            self._envs.append(gymnasium.make(self.task.env_id, disable_env_checker=True))
+        playing = [
+            (env, env.reset(seed=seed)[0]) for env, seed in zip(self._envs, seeds, strict=False)
+        ]
+        total = 0.0
+        while playing:
+            actions = agent.act_greedy_batch(np.stack([seen for _, seen in playing]))
+            still: list[tuple[gymnasium.Env[Any, Any], Any]] = []
+            for (env, _), action in zip(playing, actions, strict=True):
+                seen, reward, terminated, truncated, _ = env.step(action)
+                total += float(reward)
+                if not (terminated or truncated):
+                    still.append((env, seen))
+            playing = still
+        return total / len(seeds)

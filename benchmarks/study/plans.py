@@ -52,7 +52,7 @@ PLANS: Mapping[str, Sequence[Plan]] = {
                 "selection-only",
             ),
             starts=STARTS,
-            n_seeds=10,
+            n_seeds=5,
         ),
         Plan(
             conditions=(
@@ -65,7 +65,7 @@ PLANS: Mapping[str, Sequence[Plan]] = {
             starts=STARTS,
             n_seeds=5,
         ),
-        Plan(conditions=("fixed", "default"), starts=("rate-10", "gamma"), n_seeds=10),
+        Plan(conditions=("fixed", "default"), starts=("rate-10", "gamma"), n_seeds=5),
         Plan(conditions=("default-unstopped",), starts=("good",), n_seeds=10),
     ),
 }
