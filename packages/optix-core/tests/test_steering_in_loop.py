@@ -10,7 +10,7 @@ from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.steering_seat import SteeringSeat
 from optix_core.testing import FakeAgent, ScriptedPipeline
 
-from .loop_runs import LiteralEvaluator, Spy, run_script
+from .loop_runs import LiteralEvaluator, Spy, read_journal, run_script
 
 HALF_EPISODES = [[1.0, 3.0], [2.0, 4.0], [3.0, 5.0], [4.0, 6.0]]
 
@@ -27,6 +27,14 @@ class DeclaringAgent(MovingAgent):
 
     def hyperparam_space(self) -> dict[str, Domain]:
         return {"learning_rate": Domain(low=1e-6, high=1.0, log=True, role="step_size")}
+
+
+class ThrownAgent(DeclaringAgent):
+    """Whose lessons throw its policy away at a high learning rate."""
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        kl = float(self.get_hyperparams().params["learning_rate"])
+        return {**super().learn(episode_data), "kl": kl}
 
 
 def rates(journal: list[dict[str, Any]]) -> list[float]:
@@ -139,6 +147,33 @@ def test_a_category_is_no_step_size(tmp_path: Path) -> None:
         )
     report, _, _ = run(tmp_path, Choosing())
     assert report.tuner == "none"
+
+
+def test_a_lesson_that_throws_the_policy_away_is_taken_back(tmp_path: Path) -> None:
+    agent = ThrownAgent({"learning_rate": 1.0})
+    _, found, _ = run(tmp_path, agent, confirm=False)
+    assert found == [1.0, 0.197531, 0.058528, 0.026012]
+    windows = read_journal(tmp_path, "window")
+    assert [w["learned"] for w in windows] == [False, False, True, True]
+    assert [w["diagnostics"].get("kl") for w in windows[:2]] == [None, None]
+    taken_back = read_journal(tmp_path, "lesson_taken_back")
+    assert [e["diagnostics"]["kl"] for e in taken_back] == [1.0, pytest.approx(0.197531, abs=1e-6)]
+    # The best, which is handed back, played the last window: one lesson stood behind it.
+    assert agent.skill == 1.0
+
+
+def test_weights_that_cannot_be_kept_end_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unsaved(ThrownAgent):
+        def save_weights(self, path: str) -> None:
+            if "optix-lesson-" in path:
+                raise OSError(28, "No space left on device")
+            super().save_weights(path)
+
+    run(tmp_path, Unsaved({"learning_rate": 1.0}))
+    assert "no lesson can be taken back" in caplog.text
+    assert all(w["learned"] for w in read_journal(tmp_path, "window"))
 
 
 def test_a_rollback_drops_the_pending_change(tmp_path: Path) -> None:

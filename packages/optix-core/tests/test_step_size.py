@@ -1,5 +1,7 @@
 """How far a step size moves, and where it stops."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from optix_core import Domain
 from optix_core.policy_change import PolicyChange
 from optix_core.step_size import StepSize
-from optix_core.step_size_rule import factor_for
+from optix_core.step_size_rule import factor_for, is_ruinous
 
 positive = st.floats(1e-9, 1e3)
 
@@ -82,3 +84,13 @@ def test_the_band_of_churn_is_per_thousand_steps(
     amount: float, n_steps: int, expected: float
 ) -> None:
     assert factor_for(PolicyChange(amount=amount, is_churn=True), n_steps) == expected
+
+
+@given(
+    amount=st.one_of(st.floats(0.0, 10.0), st.just(math.inf), st.just(math.nan)),
+    error=st.floats(0.0, 1.0),
+)
+def test_a_lesson_is_ruinous_beyond_ten_times_the_target(amount: float, error: float) -> None:
+    expected = amount - 3.0 * error > 0.1
+    assert is_ruinous(PolicyChange(amount=amount, error=error)) == expected
+    assert not is_ruinous(PolicyChange(amount=amount, error=error, is_churn=True))

@@ -1,6 +1,7 @@
 """The controller brings a wrong step size to its target, by whatever means the agent offers."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -261,3 +262,48 @@ def test_an_agent_that_declares_two_step_sizes_is_asked_to_choose() -> None:
     with pytest.raises(ConfigurationError, match="learning_rate, other"):
         controller().before_learn(agent, window())
     controller("other").before_learn(agent, window())
+
+
+def test_a_ruinous_lesson_is_not_to_stand_until_one_was_as_it_should_be() -> None:
+    by = controller()
+    agent, data = MeasuringCoinAgent(), window()
+    answers: list[bool] = []
+    watched: list[bool] = []
+    for kl in (5.0, 0.11, 0.09, math.nan, 0.1, 2.0, 0.02, 5.0, math.inf):
+        by.before_learn(agent, data)
+        watched.append(by.is_watchful)
+        answers.append(by.after_learn(data, {"kl": kl}))
+    assert answers == [False, False, True, True, True, False, True, True, True]
+    assert watched == [True] * 7 + [False, False]
+    by.on_restart()
+    assert by.is_watchful
+
+
+def test_no_more_than_eight_lessons_are_taken_back() -> None:
+    by = controller()
+    agent, data = MeasuringCoinAgent(), window()
+    answers = []
+    for _ in range(10):
+        by.before_learn(agent, data)
+        answers.append(by.after_learn(data, {"kl": 1.0}))
+    assert answers == [False] * 8 + [True] * 2
+
+
+@pytest.mark.parametrize("kind", [MeasuringCoinAgent, TellingCoinAgent])
+def test_the_first_lesson_too_is_seen_where_nobody_has_to_act(kind: type[CoinAgent]) -> None:
+    by, agent, data = controller(), kind(10.0), window()
+    by.before_learn(agent, data)
+    assert not by.after_learn(data, agent.learn(data))
+    assert agent.n_acts == 0
+
+
+def test_an_agent_that_is_not_to_be_asked_is_not_watched() -> None:
+    class Silent(TellingCoinAgent):
+        def hyperparam_space(self) -> Mapping[str, Domain]:
+            return {"learning_rate": Domain(low=1e-6, high=10.0, role="step_size", probe=False)}
+
+    by, agent, data = controller(), Silent(10.0), window()
+    for _ in range(2):
+        by.before_learn(agent, data)
+        assert by.after_learn(data, agent.learn(data))
+    assert not by.is_watchful

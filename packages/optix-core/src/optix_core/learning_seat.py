@@ -20,6 +20,7 @@ class LearningSeat:
         """What the last `learn` returned; {} where this policy did not come of one."""
         self.is_replaced = False
         """Whether the policy that played the window in progress is gone."""
+        self._diagnostics_before: Mapping[str, Any] = {}
 
     def begin_window(self) -> None:
         """The window in progress was played by the policy that is seated."""
@@ -34,8 +35,8 @@ class LearningSeat:
         self.is_replaced = True
         self.diagnostics = {}
 
-    def learn(self, window: EpisodeData) -> None:
-        """Learn from a window.
+    def learn(self, window: EpisodeData) -> Mapping[str, Any]:
+        """Learn from a window; returns its diagnostics.
 
         Raises:
             ContractViolationError: if `learn` returns no mapping.
@@ -46,4 +47,9 @@ class LearningSeat:
                 f"learn of {type(self.agent).__name__} must return a dict of diagnostics, "
                 f"got {type(diagnostics).__name__}; return {{}} where there are none"
             )
-        self.diagnostics = diagnostics
+        self._diagnostics_before, self.diagnostics = self.diagnostics, diagnostics
+        return diagnostics
+
+    def unlearn(self) -> None:
+        """The policy is that of before its last lesson again, whose diagnostics were others."""
+        self.diagnostics = self._diagnostics_before

@@ -57,7 +57,7 @@ def open_branches(
         if not parts.guard.passes(window):
             return
         steering.before_learn(agent, window)
-        steering.after_learn(window, agent.learn(window))
+        steering.oversee(agent, window, lambda: agent.learn(window))
 
     def executor_for(agent: BaseAgent) -> AbstractContextManager[Executor]:
         if parts.executor is not None:

@@ -8,6 +8,7 @@ from typing import Any, assert_never, final
 import numpy as np
 
 from optix_core.base_agent import BaseAgent
+from optix_core.base_evaluator import numeric_diagnostics
 from optix_core.best_policies import BestPolicies
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.decisions import (
@@ -364,10 +365,14 @@ class LoopController:
         if self._learning.is_replaced or self.state is LoopState.WATCHDOG:
             return False
         # What the last lesson showed takes effect now, not before the evaluation of its policy.
-        self._announce(self._parts.steering.before_learn(self.learner, window))
-        self._learning.learn(window)
-        self._parts.steering.after_learn(window, self._learning.diagnostics)
-        return True
+        steering, learner = self._parts.steering, self.learner
+        self._announce(steering.before_learn(learner, window))
+        if steering.oversee(learner, window, lambda: self._learning.learn(window)):
+            return True
+        taken_back = numeric_diagnostics(self._learning.diagnostics)
+        self._learning.unlearn()
+        self.record("lesson_taken_back", diagnostics=taken_back)
+        return False
 
     def _close(self, failure: BaseException | None) -> RunReport:
         """End the run however it ended; a failure in flight is never masked."""

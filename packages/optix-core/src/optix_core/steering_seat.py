@@ -1,12 +1,13 @@
 """Decides whether the step size of a run is steered, and lets the controller do it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from optix_core.base_agent import BaseAgent
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import CheckpointCorruptError
 from optix_core.eval_metrics import EvalMetrics
+from optix_core.kept_weights import kept_weights
 from optix_core.step_size_controller import StepSizeController
 
 Change = tuple[dict[str, Any], dict[str, Any]]
@@ -60,10 +61,27 @@ class SteeringSeat:
             return None
         return self._controller.before_learn(agent, window)
 
-    def after_learn(self, window: EpisodeData, diagnostics: Mapping[str, Any]) -> None:
-        """Let the controller conclude from a lesson."""
-        if self._controller is not None and self._held is not None:
-            self._controller.after_learn(window, diagnostics)
+    def oversee(
+        self, agent: BaseAgent, window: EpisodeData, learn: Callable[[], Mapping[str, Any]]
+    ) -> bool:
+        """Let the agent learn and the controller conclude from it.
+
+        Args:
+            agent: who learns.
+            window: what from.
+            learn: makes it; returns its diagnostics.
+
+        Returns:
+            Whether the lesson stands; where it does not the weights are those of before.
+        """
+        controller = self._controller
+        if controller is None or self._held is None:
+            learn()
+            return True
+        if not controller.is_watchful:
+            return controller.after_learn(window, learn())
+        with kept_weights(agent) as put_back:
+            return controller.after_learn(window, learn()) or not put_back()
 
     def on_restart(self) -> None:
         """Tell the controller that the policy was replaced."""

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from optix_core.abilities import HasActionDistribution, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import numeric_diagnostics
 from optix_core.episode_data import EpisodeData
@@ -22,7 +23,7 @@ from optix_core.policy_probe import (
     open_probe,
 )
 from optix_core.step_size import StepSize, find_step_size
-from optix_core.step_size_rule import factor_for
+from optix_core.step_size_rule import HIGHEST_KL, factor_for, is_ruinous
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _ACT_SHARE = 4
 _LONGEST_WAIT = 16
 _LONGEST_WAIT_AT_ONCE = 4
 _PATIENCE = 3
+_MOST_UNDONE = 8
 _SMALL = 1e-12
 
 
@@ -53,6 +55,12 @@ class StepSizeController:
     that at the evaluation between them the agent still holds the value that made its policy, and a
     snapshot credits the right one.
 
+    **Lessons that are taken back.** While no change has been as small as it should be yet, the step
+    size may be wrong by any factor, and one lesson may ruin the policy for good. `after_learn`
+    answers whether the lesson is to stand; where it changed the policy by a KL beyond 0.1, ten
+    times the target, it is not, 8 times in a row at most. The caller puts back the weights that
+    it kept, which it has to do while `is_watchful` alone.
+
     **When it abstains**, and says so once in the log: where the domain has `probe=False` and
     `learn` returns no KL; where the agent would have to act and has more than 1 MiB of state to
     put back; where actions cannot be compared (texts, changing structure) or are continuous and
@@ -68,10 +76,15 @@ class StepSizeController:
         self._step_param = step_param
         self._start: float | None = None
         self._abstains = ""
-        self._returns_kl = True
+        self._returns_kl: bool | None = None
         self._is_stochastic = False
         self._forget()
         self._probe: Probe | None = None
+
+    @property
+    def is_watchful(self) -> bool:
+        """Whether the next lesson may be one that is to be taken back."""
+        return self._undoable > 0 and not self._abstains
 
     def step_size(self, agent: BaseAgent) -> StepSize | None:
         """Return what is steered of this agent; None where nothing is.
@@ -94,27 +107,49 @@ class StepSizeController:
         if step_size is None:
             return None
         change = self._put_into_force(agent, step_size, window.episode_id)
-        if self._is_to_probe(step_size):
+        if self._is_to_probe(agent, step_size):
             with _measuring():
                 self._probe = self._open(agent, window)
         return change
 
-    def after_learn(self, window: EpisodeData, diagnostics: Mapping[str, Any]) -> None:
-        """Conclude from a lesson by what factor the step size has to move."""
+    def after_learn(self, window: EpisodeData, diagnostics: Mapping[str, Any]) -> bool:
+        """Conclude from a lesson by what factor the step size has to move.
+
+        Returns:
+            Whether the lesson is to stand.
+        """
         probe, self._probe = self._probe, None
+        change = self._conclude_by(probe, window, diagnostics)
+        return change is None or not self._undoable or self._stands(change)
+
+    def _conclude_by(
+        self, probe: Probe | None, window: EpisodeData, diagnostics: Mapping[str, Any]
+    ) -> PolicyChange | None:
         kl = _kl_of(diagnostics)
         self._returns_kl = kl is not None
         if kl is not None:
-            self._conclude(PolicyChange(amount=kl), window, is_exact=True)
-        elif probe is not None:
-            with _measuring():
-                change = probe.change()
-            if change is None:
-                self._abstain("its actions are of a kind whose change cannot be measured")
-                return
-            self._is_stochastic = probe.is_stochastic
-            self._conclude(change, window, is_exact=isinstance(probe, DistributionProbe))
-            self._slow_down()
+            change = PolicyChange(amount=kl)
+            self._conclude(change, window, is_exact=True)
+            return change
+        if probe is None:
+            return None
+        with _measuring():
+            change = probe.change()
+        if change is None:
+            self._abstain("its actions are of a kind whose change cannot be measured")
+            return None
+        self._is_stochastic = probe.is_stochastic
+        self._conclude(change, window, is_exact=isinstance(probe, DistributionProbe))
+        self._slow_down()
+        return change
+
+    def _stands(self, change: PolicyChange) -> bool:
+        if is_ruinous(change):
+            self._undoable -= 1
+            return False
+        if change.is_churn or change.amount <= HIGHEST_KL:
+            self._undoable = 0
+        return True
 
     def on_restart(self) -> None:
         """Forget what was concluded: the policy was rolled back, or another agent learns."""
@@ -132,6 +167,7 @@ class StepSizeController:
             "returns_kl": self._returns_kl,
             "is_stochastic": self._is_stochastic,
             "factor": self._factor,
+            "undoable": self._undoable,
             "n_unchanged": self._n_unchanged,
             "wait": self._wait,
             "until_probe": self._until_probe,
@@ -147,9 +183,10 @@ class StepSizeController:
             self._rng = generator_from_state(state["rng"])
             self._start = None if state["start"] is None else float(state["start"])
             self._abstains = str(state["abstains"])
-            self._returns_kl = bool(state["returns_kl"])
+            returns_kl = state["returns_kl"]
+            self._returns_kl = None if returns_kl is None else bool(returns_kl)
             self._is_stochastic = bool(state["is_stochastic"])
-            self._factor = float(state["factor"])
+            self._factor, self._undoable = float(state["factor"]), int(state["undoable"])
             self._n_unchanged = int(state["n_unchanged"])
             self._wait, self._until_probe = int(state["wait"]), int(state["until_probe"])
         except (KeyError, TypeError, ValueError) as error:
@@ -157,6 +194,7 @@ class StepSizeController:
 
     def _forget(self) -> None:
         self._factor = 1.0
+        self._undoable = _MOST_UNDONE
         self._n_unchanged = 0
         self._wait, self._until_probe = 1, 0
         self._is_slow = False
@@ -178,10 +216,12 @@ class StepSizeController:
         new = agent.get_hyperparams().params
         return None if new == old else (old, new)
 
-    def _is_to_probe(self, step_size: StepSize) -> bool:
-        # Whether `learn` returns a KL shows after the first lesson: until then nobody is asked.
+    def _is_to_probe(self, agent: BaseAgent, step_size: StepSize) -> bool:
         if self._returns_kl or self._abstains:
             return False
+        if self._returns_kl is None:
+            # Whether `learn` returns a KL shows after the first lesson: until then nobody acts.
+            return step_size.domain.probe and supports(agent, HasActionDistribution)
         if not step_size.domain.probe:
             reason = f"{step_size.name} is declared with probe=False and learn returns no kl"
             # The agent asked for it: nothing that its user has to be warned of.

@@ -8,10 +8,13 @@ TARGET_KL = 0.01
 """Aim of the policy's change per `learn()`, in nats; 0.008 to 0.01 in rl_games, rsl_rl and skrl."""
 BAND = 2.0
 """The change may lie between the target divided and multiplied by this."""
+LOWEST_KL, HIGHEST_KL = TARGET_KL / BAND, TARGET_KL * BAND
 STEP = 1.5
 """Factor of one move."""
 MOST_STEPS = 4
 """Moves down at once, at most: 1.5⁴ is a fifth."""
+RUINOUS_KL = 10.0 * TARGET_KL
+"""A change beyond this is no lesson: chosen on development seeds of the public study."""
 CHURN_BAND = (0.08, 0.35)
 """Share of greedy actions that may change per 1,000 environment steps."""
 _CHURN_STEPS = 1000.0
@@ -39,7 +42,7 @@ def factor_for(change: PolicyChange, n_steps: int) -> float:
         of policy churn, 2022.
     """
     amount, error = change.amount, change.error
-    low, high = TARGET_KL / BAND, TARGET_KL * BAND
+    low, high = LOWEST_KL, HIGHEST_KL
     if change.is_churn:
         amount *= _CHURN_STEPS / max(1, n_steps)
         low, high = CHURN_BAND
@@ -51,6 +54,14 @@ def factor_for(change: PolicyChange, n_steps: int) -> float:
     if amount + _Z * error < low:
         return STEP
     return 1.0
+
+
+def is_ruinous(change: PolicyChange) -> bool:
+    """Return whether a lesson threw the policy away: KL > 0.1, by 3 standard errors if it has any.
+
+    Churn has no such bound, and a change that is no number says nothing.
+    """
+    return not change.is_churn and change.amount - _Z * change.error > RUINOUS_KL
 
 
 def _steps_down(excess: float) -> int:
