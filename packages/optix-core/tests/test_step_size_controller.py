@@ -282,7 +282,7 @@ def test_a_ruinous_lesson_is_not_to_stand_until_one_was_as_it_should_be() -> Non
 def test_no_more_than_eight_lessons_are_taken_back() -> None:
     by = controller()
     agent, data = MeasuringCoinAgent(), window()
-    answers = []
+    answers: list[bool] = []
     for _ in range(10):
         by.before_learn(agent, data)
         answers.append(by.after_learn(data, {"kl": 1.0}))
