@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -14,22 +14,25 @@ from numpy.typing import NDArray
 from optix_core import (
     BackoffOptimizer,
     BaseAgent,
+    BaseOptimizer,
     CheckpointRegistry,
+    Domain,
     EpisodeData,
     HyperparamSet,
     LoopCallback,
+    OptunaOptimizer,
     PBTOptimizer,
+    PopulationOptimizer,
     RLOptimizer,
     RunReport,
 )
+from optix_core.decisions import RESUMABLE
 from optix_core.generator_state import generator_from_state, generator_state
 from optix_core.replay_extent import ReplayExtent
+from optix_core.state_store import StateStore
 from optix_core.weights_file import load_arrays, save_arrays
 from optix_evolve import EnsembleAgent, PolicyManager
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
-
-WINDOWS = 24
-Steps = Callable[[Path], LoopCallback]
 
 
 class Softmax(BaseAgent):
@@ -60,6 +63,10 @@ class Softmax(BaseAgent):
         """Return the likelier action."""
         return int(self.shares(observation).argmax())
 
+    def action_distribution(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return the chances of both actions, from which an ensemble draws."""
+        return self.shares(observations)
+
     def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
         observations = episode_data.observations.reshape(-1, 4).astype(np.float64)
         actions = episode_data.actions.reshape(-1).astype(np.int64)
@@ -88,6 +95,14 @@ class Softmax(BaseAgent):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put the generator back."""
         self.rng = generator_from_state(state["rng"])
+
+
+class Steered(Softmax):
+    """A `Softmax` whose step size the loop holds."""
+
+    def hyperparam_space(self) -> Mapping[str, Domain]:
+        """Say which hyperparameter is the step size."""
+        return {"learning_rate": Domain(low=1e-4, high=1.0, log=True, role="step_size")}
 
 
 class Remembering(Softmax):
@@ -139,45 +154,43 @@ class Remembering(Softmax):
         self.load_with_replay(state, {"step": state["rows"]})
 
 
+TUNERS: dict[str, Callable[[], BaseOptimizer]] = {
+    "backoff": BackoffOptimizer,
+    "replay": BackoffOptimizer,
+    "evidence": lambda: BackoffOptimizer(mode="evidence"),
+    "pbt": lambda: PBTOptimizer(seed=2),
+    "population": lambda: PopulationOptimizer(n_members=3, n_episodes=2),
+    "optuna": lambda: OptunaOptimizer(n_trials=3, rungs=2, rung_windows=2, n_episodes=2),
+}
+AGENTS: dict[str, Callable[[int], Softmax]] = {"replay": Remembering, "steered": Steered}
+EVOLVED = ("spawns", "ensemble")
+
+
 def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimizer, list[Any]]:
     """A run with everything new, as a process builds it; and where its agents will be."""
-    agents: list[Any] = [Remembering(1) if kind == "replay" else Softmax(1)]
-    settings: dict[str, Any] = {"plateau_threshold": 2, "dormant_threshold": 99}
-    callbacks = [callback]
-    agent: BaseAgent = agents[0]
-    env: Any = gymnasium.make("CartPole-v1")
-    if kind in ("backoff", "replay"):
-        settings["optimizer"] = BackoffOptimizer()
-    elif kind == "evidence":
-        settings["optimizer"] = BackoffOptimizer(mode="evidence")
-    elif kind == "pbt":
-        settings["optimizer"] = PBTOptimizer(seed=2)
-        env = make_vector("CartPole-v1", 3)
-    else:
-        env = SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2)
-        settings["dormant_threshold"] = 3
-        manager = PolicyManager(CheckpointRegistry(directory), max_spawns=3, max_ensemble_size=3)
-        seeds = iter(range(100, 200))
-        agents = manager.agents
-        manager.add_agent(agent)
-        evolution = manager.as_callback(
-            agent, agent_factory=lambda: Softmax(next(seeds)), stream=io.StringIO()
-        )
-        callbacks.append(evolution)
-        agents = [agent, manager]
+    given = AGENTS.get(kind, Softmax)(1)
+    settings: dict[str, Any] = {
+        "callbacks": [callback],
+        "optimizer": TUNERS[kind]() if kind in TUNERS else None,
+        "plateau_threshold": 2,
+        "dormant_threshold": 3 if kind == "spawns" else 99,
+    }
+    agent: BaseAgent = given
+    agents: list[Any] = [given]
+    if kind in EVOLVED:
+        manager = evolution(given, directory, settings)
+        agents.append(manager)
         if kind == "ensemble":
             for seed in (50, 51):
                 manager.add_agent(Softmax(seed))
-            agent = EnsembleAgent(manager, agent)
-            settings["dormant_threshold"] = 99
+            agent = EnsembleAgent(manager, given, seed=5)
     optimizer = RLOptimizer(
         agent,
-        BatchPipeline(env, window_size=40),
+        BatchPipeline(environment(kind), window_size=40),
         val_pipeline=EpisodePipeline(gymnasium.make("CartPole-v1"), n_episodes=3, max_steps=60),
         checkpoint_dir=directory,
-        max_episodes=WINDOWS,
+        max_episodes=8 if kind == "ensemble" else 24,
         max_snapshots=4,
-        callbacks=callbacks,
         seed=7,
         resume=True,
         **settings,
@@ -185,20 +198,76 @@ def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimiz
     return optimizer, agents
 
 
+def environment(kind: str) -> Any:
+    """One environment, several as arrays, or several as objects."""
+    if kind in ("pbt", "population"):
+        return make_vector("CartPole-v1", 3)
+    if kind in EVOLVED:
+        return SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2)
+    return gymnasium.make("CartPole-v1")
+
+
+def evolution(agent: Softmax, directory: Path, settings: dict[str, Any]) -> PolicyManager:
+    """Let variants of an agent grow."""
+    manager = PolicyManager(CheckpointRegistry(directory), max_spawns=3, max_ensemble_size=3)
+    manager.add_agent(agent)
+    seeds = iter(range(100, 200))
+    settings["callbacks"].append(
+        manager.as_callback(agent, agent_factory=lambda: Softmax(next(seeds)), stream=io.StringIO())
+    )
+    return manager
+
+
 def marks(directory: Path, report: RunReport, agents: list[Any]) -> str:
     """All that a run came to, but for times, as text to be compared."""
     lines = (directory / "events.jsonl").read_text().splitlines()
     events: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    journal = [{n: v for n, v in event.items() if not n.startswith("time_")} for event in events]
-    named = {name: getattr(report, name) for name in RunReport.__slots__ if name != "time_s"}
     all_agents: list[Softmax] = [agents[0]]
     status: Any = None
     if len(agents) > 1:
         manager: PolicyManager = agents[1]
         all_agents += [agent for agent in manager.agents if isinstance(agent, Softmax)]
         status = manager.status()
-    weights = [
-        [{n: a.tolist() for n, a in agent.weights.items()}, agent.params, agent.state_dict()]
-        for agent in all_agents
-    ]
-    return json.dumps([journal, named, weights, status], default=str)
+    everything = {
+        "journal": [{n: v for n, v in event.items() if n[:5] != "time_"} for event in events],
+        "report": {name: getattr(report, name) for name in RunReport.__slots__ if name != "time_s"},
+        "agents": [[agent.weights, agent.params] for agent in all_agents],
+        "memories": [agent.state_dict() for agent in all_agents],
+        "status": status,
+        "snapshots": {path.name: files(path) for path in directory.glob("snapshot-*")},
+        # A run that ended by itself leaves the last state that was saved in time.
+        "state": state(directory) if report.stop_reason in RESUMABLE else None,
+    }
+    return json.dumps(everything, default=plain, sort_keys=True, indent=1)
+
+
+def state(directory: Path) -> Any:
+    """The state that a run left: what the next windows would have begun with."""
+    saved = StateStore(directory / "state").load()
+    assert saved is not None
+    tree: Any = json.loads(json.dumps(saved.tree, default=plain), object_hook=joined)
+    del tree["position"]["journal_bytes"], tree["run"]["progress"]["time_s"]
+    return [tree, files(saved.files), saved.rows]
+
+
+def joined(record: dict[str, Any]) -> dict[str, Any]:
+    """The actions since a reset as one list: how they are parted tells when states were saved."""
+    if "are_python" in record:
+        assert len(set(record.pop("are_python"))) <= 1
+        record["parts"] = [action for part in record["parts"] for action in part]
+    return record
+
+
+def files(folder: Path) -> dict[str, str]:
+    """What lies in a folder, but for the tree of a state, which is compared as what it says."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes().hex()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("state.json", "arrays")
+    }
+
+
+def plain(value: Any) -> Any:
+    """Arrays as lists."""
+    is_array = isinstance(value, np.ndarray | np.generic)
+    return cast("Any", value).tolist() if is_array else repr(value)

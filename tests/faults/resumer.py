@@ -1,70 +1,105 @@
 """Run as a module: forks runs, kills them, resumes them, and compares what they come to."""
 
+import json
 import logging
 import os
 import random
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from optix_core import LoopCallback, state_keeper
 
 from .registry_killer import fork
 from .resume_scene import build, marks
+from .write_killer import Changes
 
-SOURCES = (
-    "state_", "run_state", "_state_tree", "_atomic_io", "_snapshot_", "weights_file", "journal",
-    "checkpoint_registry", "_manifest", "round_book", "best_policies", "environment_seat",
-    "replay_", "_replay_",
-)  # fmt: skip
+OFTEN = float("inf")
+"""Share of its time that saving may take: the state is saved after each window."""
+ONCE = 0.0
+"""After the first window alone."""
+NOT_HANDED_BACK = ("memories", "status")
+"""What a run that has ended does not give to the agents of who resumes it."""
 
 
 class Killer(LoopCallback):
-    """Kills the process in its n-th window, or at the n-th line of saving from its second on."""
+    """Kills the process in its n-th window; never for 0."""
 
-    def __init__(self, *, window: int = 0, line: int = 0) -> None:
+    def __init__(self, window: int = 0) -> None:
         self.window = window
-        self.line = line
         self.windows = 0
 
     def on_episode_end(self, window_id: int, metrics: Any) -> None:
         self.windows += 1
         if self.windows == self.window:
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.line and self.windows == 2:
-            sys.settrace(self.trace)
-
-    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not Path(frame.f_code.co_filename).name.startswith(SOURCES):
-            return None
-        if event == "line":
-            self.line -= 1
-            if self.line == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return self.trace
 
 
-def run_in_child(kind: str, directory: Path, callback: LoopCallback, share: float) -> bool:
-    """Begin or resume a run in a forked process; returns whether it came to its end."""
+def beside(directory: Path, what: str) -> Path:
+    return directory.parent / f"{directory.name}.{what}"
 
-    def work() -> None:
-        state_keeper.SHARE = share
-        optimizer, agents = build(kind, directory, callback)
-        report = optimizer.run()
-        (directory.parent / f"{directory.name}.marks").write_text(marks(directory, report, agents))
 
+def run_here(kind: str, directory: Path, share: float, killer: Killer) -> None:
+    """Begin a run or take it up, and write down what it comes to."""
+    state_keeper.SHARE = share
+    optimizer, agents = build(kind, directory, killer)
+    report = optimizer.run()
+    beside(directory, "marks").write_text(marks(directory, report, agents))
+
+
+def comes_to_its_end(work: Callable[[], None]) -> bool:
+    """Do some work in a forked process; returns whether it was not killed."""
     _, status = os.waitpid(fork(work), 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, status
     return os.WIFEXITED(status)
 
 
-def compare(kind: str, root: Path, name: str) -> None:
-    whole = (root / "whole.marks").read_text()
-    assert (root / f"{name}.marks").read_text() == whole, (kind, name)
+def run_in_child(kind: str, directory: Path, share: float, window: int = 0) -> bool:
+    return comes_to_its_end(lambda: run_here(kind, directory, share, Killer(window)))
+
+
+def run_until_change(kind: str, directory: Path, share: float, kill_at: int) -> bool:
+    """A run that is killed at a change of files; returns whether it came to its end before."""
+
+    def work() -> None:
+        Changes(kill_at)
+        run_here(kind, directory, share, Killer())
+
+    return comes_to_its_end(work)
+
+
+def count_changes(kind: str, directory: Path, share: float) -> int:
+    """How many changes a whole run makes, its marks included."""
+
+    def work() -> None:
+        changes = Changes()
+        optimizer, _ = build(kind, directory, Killer())
+        state_keeper.SHARE = share
+        optimizer.run()
+        changes.check_complete()
+        beside(directory, "count").write_text(str(changes.count))
+
+    assert comes_to_its_end(work)
+    return int(beside(directory, "count").read_text())
+
+
+def compare(kind: str, root: Path, name: str, left_out: Collection[str] = ()) -> None:
+    whole, found = (read_marks(root / run, left_out) for run in ("whole", name))
+    different = [what for what, value in whole.items() if found[what] != value]
+    assert not different, (kind, name, different)
+
+
+def read_marks(directory: Path, left_out: Collection[str]) -> dict[str, Any]:
+    everything = json.loads(beside(directory, "marks").read_text())
+    return {what: value for what, value in everything.items() if what not in left_out}
+
+
+def has_ended(directory: Path) -> bool:
+    journal = directory / "events.jsonl"
+    return journal.exists() and b'"run_stopped"' in journal.read_bytes()
 
 
 def with_whole_run(kind: str, then: Callable[[Path], None]) -> None:
@@ -72,7 +107,8 @@ def with_whole_run(kind: str, then: Callable[[Path], None]) -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        assert run_in_child(kind, root / "whole", Killer(), 0.02)
+        # In this process, so that those forked from it find everything imported and compiled.
+        run_here(kind, root / "whole", OFTEN, Killer())
         then(root)
 
 
@@ -84,33 +120,38 @@ def kill_windows(kind: str, kills: int, seed: int) -> None:
         done, number = 0, 0
         while done < kills:
             name, number = f"run{number}", number + 1
-            share = rng.choice([0.0, 0.02, float("inf")])
-            longest = 24 if share == 0.0 else 6
-            while not run_in_child(
-                kind, root / name, Killer(window=rng.randint(1, longest)), share
-            ):
+            share = rng.choice([ONCE, 0.02, OFTEN])
+            longest = 24 if share == ONCE else 6
+            while not run_in_child(kind, root / name, share, rng.randint(1, longest)):
                 done += 1
-                share = float("inf")
+                share = OFTEN
             compare(kind, root, name)
 
     with_whole_run(kind, then)
 
 
-def kill_lines(kind: str, step: int) -> None:
-    """Kill a run at each `step`-th line of saving its state, and at no other."""
+def kill_changes(kind: str, step: int) -> None:
+    """Kill a run at each `step`-th change of files, half of them again while they are resumed."""
+
+    def kill_and_resume(root: Path, share: float, kill_at: int) -> None:
+        name, rng = f"run{share}-{kill_at}", random.Random(kill_at)  # noqa: S311
+        directory = root / name
+        assert not run_until_change(kind, directory, share, kill_at)
+        left_out = NOT_HANDED_BACK if has_ended(directory) else ()
+        is_over = False
+        if rng.random() < 0.5:
+            is_over = run_until_change(kind, directory, OFTEN, rng.randint(1, 40))
+        if not is_over:
+            assert run_in_child(kind, directory, 0.02)
+        compare(kind, root, name, left_out)
 
     def then(root: Path) -> None:
-        line = 1
-        while True:
-            name = f"line{line}"
-            is_over = run_in_child(kind, root / name, Killer(line=line), float("inf"))
-            if not is_over:
-                assert run_in_child(kind, root / name, Killer(), 0.02)
-            compare(kind, root, name)
-            if is_over or line > 3_000:
-                assert line > 1_000, line
-                return
-            line += step
+        for share in (OFTEN, ONCE):
+            n_changes = count_changes(kind, root / f"counted{share}", share)
+            for kill_at in range(1, n_changes + 1, step):
+                kill_and_resume(root, share, kill_at)
+            sys.stdout.write(f"{kind}: {n_changes} changes\n")
+            sys.stdout.flush()
 
     with_whole_run(kind, then)
 

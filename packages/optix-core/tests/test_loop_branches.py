@@ -1,5 +1,8 @@
 """Tuners that branch, in a real run: what they cost is counted, what they find is kept."""
 
+import errno
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ from optix_core import (
     BaseOptimizer,
     CheckpointRegistry,
     EpisodeData,
+    EvalMetrics,
     HyperparamSet,
+    LoopCallback,
     PopulationOptimizer,
     ReturnEvaluator,
     RLOptimizer,
@@ -21,6 +26,7 @@ from optix_core import (
     render_report,
 )
 from optix_core.errors import ConfigurationError, ContractViolationError
+from optix_core.state_store import StateStore
 from optix_core.testing import FakeAgent, ScriptedPipeline
 
 from .loop_runs import Spy, read_journal
@@ -118,7 +124,91 @@ def test_branches_leave_the_registry_of_the_run_alone(tmp_path: Path) -> None:
     assert best.snapshot_id == report.best_snapshot_id
     scored = {event["window"] for event in read_journal(tmp_path, "window")}
     assert {snapshot.episode_id for snapshot in registry.snapshots()} <= scored
-    assert len(CheckpointRegistry(tmp_path / "branches").snapshots()) <= 2 * 4
+
+
+def left_in(path: Path) -> list[str]:
+    return [snapshot.snapshot_id for snapshot in CheckpointRegistry(path / "branches").snapshots()]
+
+
+class Ending(LoopCallback):
+    """Interrupts a run between two generations."""
+
+    def on_episode_end(self, window_id: int, metrics: Any) -> None:
+        if window_id == 6:
+            raise KeyboardInterrupt
+
+
+def held_by_state(path: Path) -> set[str]:
+    """The snapshots of branches that the saved state of a population tells of."""
+    saved = StateStore(path / "state").load()
+    assert saved is not None
+    members: list[dict[str, Any]] = saved.tree["run"]["tuning"]["state"]["members"]
+    return {member["snapshot"] for member in members if member["snapshot"]}
+
+
+class Fragile(SkillAgent):
+    """Does not get beyond a score, or fails at one of its lessons."""
+
+    def __init__(self, *, ceiling: float = math.inf, fails_at: int = 0) -> None:
+        super().__init__({"rate": 0.01 if ceiling < math.inf else 1e-3})
+        self.ceiling, self.fails_at = ceiling, fails_at
+
+    def act(self, observation: Any) -> Any:
+        return min(super().act(observation), self.ceiling)
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        if len(self.windows) == self.fails_at > 0:
+            raise ArithmeticError
+        return super().learn(episode_data)
+
+
+@pytest.mark.parametrize("ends_by", ["itself", "budget", "interrupt", "failure"])
+def test_a_run_leaves_no_branch_that_nobody_needs(tmp_path: Path, ends_by: str) -> None:
+    """Only a state that may be resumed has a claim on them."""
+    agents = {"itself": Fragile(ceiling=5.0), "failure": Fragile(fails_at=30)}
+    agent = agents.get(ends_by, Fragile())
+    settings: dict[str, Any] = {"callbacks": [Ending()] if ends_by == "interrupt" else []}
+    if ends_by == "itself":
+        settings |= {"max_episodes": None, "dormant_threshold": 6}
+    with suppress(KeyboardInterrupt, ArithmeticError):
+        train(tmp_path, PopulationOptimizer(n_members=3), agent, **settings)
+    assert read_journal(tmp_path, "unit")
+    (ended,) = read_journal(tmp_path, "run_stopped")
+    reasons = {"budget": ["max windows"], "interrupt": ["interrupted"], "failure": ["failed"]}
+    assert ended["stop_reason"] in reasons.get(ends_by, ["converged", "no improvement"])
+    if ends_by == "itself":
+        assert not (tmp_path / "branches").exists()
+    else:
+        assert set(left_in(tmp_path)) == held_by_state(tmp_path) != set()
+
+
+def test_between_two_probes_no_branch_is_needed(tmp_path: Path) -> None:
+    train(tmp_path, BackoffOptimizer(mode="evidence"))
+    assert read_journal(tmp_path, "unit")
+    assert left_in(tmp_path) == []
+
+
+def test_branches_of_a_killed_run_go_when_another_begins(tmp_path: Path) -> None:
+    train(tmp_path, PopulationOptimizer())
+    registry = CheckpointRegistry(tmp_path / "branches")
+    left = registry.save(SkillAgent({"rate": 1.0}), EvalMetrics(1.0), HyperparamSet({}))
+    train(tmp_path, NoTuner())
+    assert left.sequence > 1
+    assert not (tmp_path / "branches").exists()
+
+
+def test_a_run_ends_well_whose_branches_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(registry: CheckpointRegistry) -> list[str]:
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(CheckpointRegistry, "clear", refuse)
+    report, _ = train(tmp_path, PopulationOptimizer())
+    assert report.stop_reason is StopReason.MAX_WINDOWS
+    assert "read-only" in caplog.text
+    monkeypatch.undo()
+    assert train(tmp_path, NoTuner())[0].run_id == 2
 
 
 def test_a_tuner_that_was_used_begins_anew_in_the_next_run(tmp_path: Path) -> None:

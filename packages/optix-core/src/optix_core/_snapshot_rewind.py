@@ -1,12 +1,13 @@
-"""Takes back the snapshots that a run saved after its last state: it will save them again."""
+"""Removes snapshots that have no claim to be kept, and says so in the index."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 
 from optix_core._atomic_io import remove_tree
 from optix_core._atomic_io import replace as replace_file
 from optix_core._manifest import MANIFEST_NAME, encode_manifest, read_last_sequence
-from optix_core._snapshot_listing import highest_sequence, read_listing, sequence_of
+from optix_core._snapshot_listing import Listing, highest_sequence, read_listing, sequence_of
 from optix_core._snapshot_writer import new_temporary
 
 
@@ -16,9 +17,10 @@ def last_sequence(root: int) -> int:
 
 
 def rewind(root: int, *, run_id: int, sequence: int) -> list[str]:
-    """Remove a run's snapshots behind a sequence number, which is the last given from now on.
+    """Take back what a run saved behind a sequence number, the last given from now on.
 
-    Numbers of other snapshots are not given again. The caller holds the writer lock.
+    It will save them again. Numbers of other snapshots are not given again. The caller holds the
+    writer lock.
 
     Returns:
         The names of what was removed.
@@ -29,17 +31,30 @@ def rewind(root: int, *, run_id: int, sequence: int) -> list[str]:
         for name, record in listing.records.items()
         if record.run_id == run_id and record.sequence > sequence
     ]
+    kept = [name for name in (*listing.records, *listing.damaged) if name not in doomed]
+    last = max([sequence, *(sequence_of(name) or 0 for name in kept)])
+    _remove(root, doomed, replace(listing, last_sequence=last))
+    return doomed
+
+
+def clear(root: int, kept: Collection[str]) -> list[str]:
+    """Remove all snapshots but some. No number is given again; the caller holds the writer lock.
+
+    Returns:
+        The names of what was removed.
+    """
+    listing = read_listing(root)
+    doomed = [name for name in (*listing.records, *listing.damaged) if name not in kept]
+    if doomed:
+        _remove(root, doomed, replace(listing, last_sequence=last_sequence(root)))
+    return doomed
+
+
+def _remove(root: int, doomed: Collection[str], listing: Listing) -> None:
     for name in doomed:
         staged = new_temporary()
         os.rename(name, staged, src_dir_fd=root, dst_dir_fd=root)
         remove_tree(root, staged)
-    kept = [name for name in listing.records if name not in doomed]
-    numbers = [sequence_of(name) or 0 for name in (*kept, *listing.damaged)]
-    after = replace(
-        listing,
-        records={name: listing.records[name] for name in kept},
-        last_sequence=max([sequence, *numbers]),
-    )
-    index = encode_manifest(after, set(kept))
+    records = {name: record for name, record in listing.records.items() if name not in doomed}
+    index = encode_manifest(replace(listing, records=records), set(records))
     replace_file(root, MANIFEST_NAME, index, temporary=new_temporary())
-    return doomed

@@ -20,7 +20,7 @@ from optix_core._snapshot_listing import (
     verify_snapshot,
 )
 from optix_core._snapshot_record import SnapshotRecord, new_record
-from optix_core._snapshot_rewind import last_sequence, rewind
+from optix_core._snapshot_rewind import clear, last_sequence, rewind
 from optix_core._snapshot_writer import SnapshotWriter
 from optix_core._stored_values import is_same
 from optix_core.base_agent import BaseAgent
@@ -226,6 +226,23 @@ class CheckpointRegistry:
                 return []
             with self._share(root).writing(root, _LOCK_TIMEOUT_S):
                 return rewind(root, run_id=self.run_id, sequence=sequence)
+
+    def clear(self) -> list[str]:
+        """Remove every snapshot but those that were pinned at the last `hold_pinned`.
+
+        Returns:
+            The ids of what was removed.
+
+        Raises:
+            CheckpointLockedError: if another writer held the directory for 30 s.
+            OSError: if something cannot be removed.
+        """
+        with self._reading() as root:
+            if root is None:
+                return []
+            shared = self._share(root)
+            with shared.writing(root, _LOCK_TIMEOUT_S):
+                return clear(root, shared.saved_pins)
 
     def hold_pinned(self) -> None:
         """Keep what is pinned now from being pruned until this is called again, unpinned or not.

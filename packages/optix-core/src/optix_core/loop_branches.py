@@ -1,11 +1,13 @@
-"""Gives a run its branches: a store of their own, the run's pipelines, an executor."""
+"""A run's branches: a store of their own, the run's pipelines, an executor; and their end."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING
 
 from optix_core.base_agent import BaseAgent
 from optix_core.episode_data import EpisodeData
+from optix_core.errors import CheckpointError
 from optix_core.executor import Executor
 from optix_core.learning_seat import LearningSeat
 from optix_core.loop_parts import LoopParts
@@ -13,6 +15,8 @@ from optix_core.run_recorder import RunRecorder
 
 if TYPE_CHECKING:
     from optix_core.run_branches import RunBranches
+
+logger = logging.getLogger(__name__)
 
 
 def open_branches(
@@ -88,3 +92,18 @@ def open_branches(
             steered=lambda: [] if steering.held is None else [steering.held],
         )
     )
+
+
+def close_branches(parts: LoopParts, *, is_over: bool) -> None:
+    """Remove the snapshots of branches that nothing needs after the end of a run.
+
+    Where the run may be resumed (`is_over` is False) those stay that its saved state refers to.
+    What cannot be removed is logged: the run has ended either way.
+    """
+    try:
+        if is_over:
+            parts.directory.remove_branches()
+        else:
+            parts.branch_store.clear()
+    except (OSError, CheckpointError) as error:
+        logger.warning("snapshots of branches stay in %s: %s", parts.branch_store.path, error)

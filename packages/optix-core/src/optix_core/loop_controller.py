@@ -28,7 +28,7 @@ from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hand_back import hand_back_best
 from optix_core.learning_seat import LearningSeat
-from optix_core.loop_branches import open_branches
+from optix_core.loop_branches import close_branches, open_branches
 from optix_core.loop_parts import LoopParts
 from optix_core.loop_report import report_run
 from optix_core.loop_state import LoopState
@@ -387,7 +387,11 @@ class LoopController:
             learner=self.learner,
             error="" if failure is None else ending.detail,
         )
-        self._recorder.end(report)
+        try:
+            self._recorder.end(report)
+            close_branches(self._parts, is_over=ending.reason not in RESUMABLE)
+        finally:
+            self._parts.directory.end_run()
         self._book.bests.release()
         self._parts.tuning.let_go(self._branches)
         if failure is None and errors:

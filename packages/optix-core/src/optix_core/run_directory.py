@@ -87,10 +87,19 @@ class RunDirectory:
         """
         return CheckpointRegistry(self._path / BRANCHES_NAME, 1)
 
+    def remove_branches(self) -> None:
+        """Remove the snapshots of branches.
+
+        Raises:
+            OSError: if something cannot be removed.
+        """
+        with open_directory(self._path) as root:
+            remove_tree(root, BRANCHES_NAME)
+
     def begin_run(self, asked: Mapping[str, Any]) -> int:
         """Take the directory for a new run, and write down what was asked.
 
-        The earlier run's `run.toml` is kept as `run-<id>.toml`, its state goes.
+        The earlier run's `run.toml` is kept as `run-<id>.toml`; its state and its branches go.
 
         Args:
             asked: bools, numbers, text, lists and mappings of these; None is left out.
@@ -118,6 +127,7 @@ class RunDirectory:
                     )
                 self._set_aside(root, run_id)
                 remove_tree(root, STATE_NAME)
+                remove_tree(root, BRANCHES_NAME)
                 replace(root, ASKED_NAME, encode_toml(document).encode(), temporary=_TEMPORARY)
         except BaseException:
             self.end_run()

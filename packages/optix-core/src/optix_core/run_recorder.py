@@ -155,11 +155,9 @@ class RunRecorder:
         )
 
     def end(self, report: RunReport) -> None:
-        """Append the report and give the directory back."""
+        """Append the report, durably."""
         fields = {name: getattr(report, name) for name in RunReport.__slots__}
         fields.update(stop_reason=report.stop_reason.value, state=report.state.value)
         del fields["run_id"]
-        try:
-            self.event("run_stopped", **fields)
-        finally:
-            self._directory.end_run()
+        self.event("run_stopped", **fields)
+        self._directory.journal.sync()
