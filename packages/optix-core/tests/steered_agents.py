@@ -1,5 +1,6 @@
 """Agents whose policy moves by a known amount with each lesson, for the tests beside this file."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,6 +94,17 @@ class MeasuringCoinAgent(CoinAgent):
         after = self.odds(episode_data.observations)
         terms = before * np.log(before / after) + (1 - before) * np.log((1 - before) / (1 - after))
         return {"approx_kl": float(terms.mean())}
+
+
+class WeighingAgent(CoinAgent):
+    """Returns how long its update was, as a share of weights of length 100, and is not probed."""
+
+    def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
+        super().learn(episode_data)
+        return {"update_ratio": self.rates[-1] * self.direction / 100.0}
+
+    def hyperparam_space(self) -> Mapping[str, Domain]:
+        return {"learning_rate": dataclasses.replace(SPACE["learning_rate"], probe=False)}
 
 
 class GaussianAgent(StatefulCoinAgent):

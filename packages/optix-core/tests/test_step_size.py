@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optix_core import Domain
 from optix_core.policy_change import PolicyChange
 from optix_core.step_size import StepSize
-from optix_core.step_size_rule import factor_for, is_ruinous
+from optix_core.step_size_rule import factor_for, factor_for_ratio, is_ruinous
 
 positive = st.floats(1e-9, 1e3)
 
@@ -94,3 +94,32 @@ def test_a_lesson_is_ruinous_beyond_ten_times_the_target(amount: float, error: f
     expected = amount - 3.0 * error > 0.1
     assert is_ruinous(PolicyChange(amount=amount, error=error)) == expected
     assert not is_ruinous(PolicyChange(amount=amount, error=error, is_churn=True))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (0.0, 1.0),
+        (1e-9, 1.5),
+        (0.00049, 1.5),
+        (0.0005, 1.0),
+        (0.003, 1.0),
+        (0.0031, 1 / 1.5),
+        (0.0046, 1.5**-2),
+        (0.0068, 1.5**-3),
+        (0.1, 1.5**-4),
+        (float("inf"), 1.5**-4),
+        (float("nan"), 1.0),
+    ],
+)
+def test_the_band_of_an_updates_relative_length(ratio: float, expected: float) -> None:
+    assert factor_for_ratio(ratio) == pytest.approx(expected)
+
+
+@given(st.floats(1e-6, 1e-1), st.floats(1e-3, 1e3))
+def test_a_ratio_in_proportion_to_the_step_size_is_brought_into_its_band(
+    rate: float, slope: float
+) -> None:
+    for _ in range(60):
+        rate *= factor_for_ratio(slope * rate)
+    assert 0.0005 <= slope * rate <= 0.003 * (1 + 1e-9)

@@ -11,7 +11,7 @@ import pytest
 from optix_core import Domain
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.step_size_controller import StepSizeController, sample_observations
-from optix_core.step_size_rule import CHURN_BAND, TARGET_KL
+from optix_core.step_size_rule import CHURN_BAND, RATIO_BAND, TARGET_KL
 
 from .steered_agents import (
     BatchCoinAgent,
@@ -21,6 +21,7 @@ from .steered_agents import (
     MeasuringCoinAgent,
     StatefulCoinAgent,
     TellingCoinAgent,
+    WeighingAgent,
     window,
 )
 
@@ -85,6 +86,26 @@ def test_a_greedy_policy_is_held_within_the_churn_band() -> None:
         assert CHURN_BAND[0] / 1.6 < churn < CHURN_BAND[1] * 1.6
 
 
+@pytest.mark.parametrize("start", [1e-4, 0.1, 9.0])
+def test_an_agent_that_says_how_far_its_weights_went_is_not_probed(
+    start: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = WeighingAgent(start)
+    with caplog.at_level(logging.INFO, logger="optix_core.step_size_controller"):
+        train(agent, 40, controller())
+    assert RATIO_BAND[0] <= agent.params["learning_rate"] / 100 <= RATIO_BAND[1]
+    assert agent.n_acts == 0
+    assert not caplog.records
+
+
+def test_a_divergence_counts_for_more_than_weights() -> None:
+    by, data = controller(), window()
+    by.after_learn(data, {"update_ratio": 1.0, "kl": 0.001})
+    agent = CoinAgent(0.1)
+    by.before_learn(agent, data)
+    assert agent.params["learning_rate"] == pytest.approx(0.1 * 1.5)
+
+
 def test_a_change_takes_effect_with_the_next_lesson() -> None:
     agent, by = MeasuringCoinAgent(0.6), controller()
     data = window()
@@ -122,7 +143,7 @@ def test_acting_one_by_one_is_bounded_and_grows_rare() -> None:
     assert agent.n_acts <= 3 * 250 * 64 / 4
 
 
-@pytest.mark.parametrize("kind", [MeasuringCoinAgent, TellingCoinAgent])
+@pytest.mark.parametrize("kind", [MeasuringCoinAgent, TellingCoinAgent, WeighingAgent])
 def test_a_lesson_that_changed_nothing_moves_nothing(kind: type[CoinAgent]) -> None:
     agent = kind(0.1)
     agent.direction = 0.0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -240,6 +241,26 @@ def test_td3_bootstraps_by_hand_and_delays_the_actor(*, is_twin: bool) -> None:
     moved = zip(target_actor.variables.values(), old_targets, actor.get_weights(), strict=True)
     for variable, old, new in moved:
         assert_allclose(variable.numpy(), old + 0.5 * (new - old), rtol=1e-5, atol=1e-6)
+
+
+@KINDS
+@pytest.mark.usefixtures("op_by_op")
+def test_it_says_by_what_share_of_their_length_the_weights_moved(kind: Kind) -> None:
+    agent = make_agent(kind, updates_per_step=1 / 64)
+    rng = np.random.default_rng(0)
+    agent.learn(window_of(agent, rng))
+    window = window_of(agent, rng)
+    # TD3 trains its actor at another time than its critics, and tells of these alone.
+    models = agent.critics if kind is TD3Agent else [agent.model, *agent.critics]
+    before = flat(models)
+    diagnostics = agent.learn(window)
+    assert diagnostics["n_updates"] == 1.0
+    ratio = np.linalg.norm(flat(models) - before) / np.linalg.norm(before)
+    assert diagnostics["update_ratio"] == pytest.approx(ratio, rel=1e-2)
+
+
+def flat(models: Sequence[Any]) -> Any:
+    return np.concatenate([v.numpy().ravel() for m in models for v in m.trainable_variables])
 
 
 @KINDS

@@ -37,6 +37,10 @@ def variables(agent: DQNAgent) -> list[Any]:
     return [v.numpy() for v in [*agent.model.variables, *agent.optimizer.variables]]
 
 
+def flat(model: Any) -> Any:
+    return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
+
+
 def sign_window(agent: DQNAgent, rng: np.random.Generator, rows: int = 64) -> EpisodeData:
     """Episodes of one step; action 1 is right where the first number is positive."""
     observations = rng.standard_normal((rows, 4)).astype(np.float32)
@@ -141,10 +145,23 @@ def test_data_that_is_not_finite_changes_nothing(field: str) -> None:
     window = CartPoles(2, seed=0).window(agent, 16)
     getattr(window, field)[3, 1] = np.nan
     state, before = agent.state_dict(), variables(agent)
-    assert agent.learn(window) == {"update_skipped": 1.0, "n_updates": 0.0}
+    expected = {"update_skipped": 1.0, "update_ratio": 0.0, "n_updates": 0.0}
+    assert agent.learn(window) == expected
     np.testing.assert_equal(agent.state_dict(), state)
     for one, other in zip(before, variables(agent), strict=True):
         assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("op_by_op")
+def test_it_says_by_what_share_of_their_length_the_weights_moved() -> None:
+    agent = make_agent(updates_per_step=1 / 32)
+    poles = CartPoles(2, seed=0)
+    assert agent.learn(poles.window(agent, 16))["update_ratio"] == 0.0
+    before = flat(agent.model)
+    diagnostics = agent.learn(poles.window(agent, 16))
+    assert diagnostics["n_updates"] == 1.0
+    ratio = np.linalg.norm(flat(agent.model) - before) / np.linalg.norm(before)
+    assert diagnostics["update_ratio"] == pytest.approx(ratio, rel=1e-4)
 
 
 @pytest.mark.usefixtures("op_by_op")
@@ -253,7 +270,7 @@ def test_what_does_not_fit_is_refused() -> None:
         agent.set_hyperparams(HyperparamSet(params | {"buffer_size": 600}))
 
 
-def test_its_step_size_is_declared_and_not_probed() -> None:
+def test_its_step_size_is_steered_by_its_weights_and_not_probed() -> None:
     space = make_agent().hyperparam_space()
     assert space["learning_rate"].role == "step_size"
     assert not space["learning_rate"].probe

@@ -1,7 +1,7 @@
-"""Steers the step size by how much the policy changes with each lesson."""
+"""Steers the step size by how much each lesson changes the policy, or its weights."""
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -23,13 +23,14 @@ from optix_core.policy_probe import (
     open_probe,
 )
 from optix_core.step_size import StepSize, find_step_size
-from optix_core.step_size_rule import HIGHEST_KL, factor_for, is_ruinous
+from optix_core.step_size_rule import HIGHEST_KL, factor_for, factor_for_ratio, is_ruinous
 
 logger = logging.getLogger(__name__)
 
 MAX_OBSERVATIONS = 256
 """Observations of the window that a policy is asked about."""
 _KL_NAMES = ("kl", "approx_kl")
+_RATIO_NAMES = ("update_ratio",)
 _ACT_SHARE = 4
 _LONGEST_WAIT = 16
 _LONGEST_WAIT_AT_ONCE = 4
@@ -42,14 +43,15 @@ _SMALL = 1e-12
 class StepSizeController:
     """Holds the policy's change per `learn()` near a target, by the step size alone.
 
-    The change is, in this order: `kl` or `approx_kl` of what `learn` returned; the divergence of
-    `action_distribution` before and after; that of actions, by `act_batch` or `act`
-    (`policy_change` has the formulas), on at most 256 observations of the window itself. While its
-    change is as it should be an agent is asked ever more rarely, at each 4th lesson in the end;
-    one that has to `act` on one observation at a time at each 16th, and about at most a quarter of
-    the window's. No environment
-    step is spent, no score is looked at. `step_size_rule` says by what factor the step size moves,
-    `StepSize` within which limits.
+    The change is, in this order: `kl` or `approx_kl` of what `learn` returned; `update_ratio` of
+    it, by what share of their length an update moved the weights, for agents whose policy tells
+    little while values are being learned; the divergence of `action_distribution` before and after;
+    that of actions, by `act_batch` or `act` (`policy_change` has the formulas), on at most 256
+    observations of the window itself. While its change is as it should be an agent is asked ever
+    more rarely, at each 4th lesson in the end; one that has to `act` on one observation at a time
+    at each 16th, and about at most a quarter of the window's. No environment step is spent, no
+    score is looked at. `step_size_rule` says by what factor the step size moves, `StepSize` within
+    which limits.
 
     **When it takes effect.** What a lesson showed is put into force right before the next one, so
     that at the evaluation between them the agent still holds the value that made its policy, and a
@@ -62,12 +64,12 @@ class StepSizeController:
     it kept, which it has to do while `is_watchful` alone.
 
     **When it abstains**, and says so once in the log: where the domain has `probe=False` and
-    `learn` returns no KL; where the agent would have to act and has more than 1 MiB of state to
-    put back; where actions cannot be compared (texts, changing structure) or are continuous and
-    deterministic, so that a change has no scale. A change of exactly 0 says that nothing was
-    learned (a replay that is filling, an update that was skipped): it moves nothing, save that
-    actions, which tell only what 1 in 256 observations shows, raise the step size from the third
-    time in a row on.
+    `learn` returns none of these; where the agent would have to act and has more than 1 MiB of
+    state to put back; where actions cannot be compared (texts, changing structure) or are
+    continuous and deterministic, so that a change has no scale. A change of exactly 0 says that
+    nothing was learned (a replay that is filling, an update that was skipped): it moves nothing,
+    save that actions, which tell only what 1 in 256 observations shows, raise the step size from
+    the third time in a row on.
     """
 
     def __init__(self, rng: np.random.Generator, step_param: str | None = None) -> None:
@@ -76,7 +78,7 @@ class StepSizeController:
         self._step_param = step_param
         self._start: float | None = None
         self._abstains = ""
-        self._returns_kl: bool | None = None
+        self._is_told: bool | None = None
         self._is_stochastic = False
         self._forget()
         self._probe: Probe | None = None
@@ -125,13 +127,16 @@ class StepSizeController:
     def _conclude_by(
         self, probe: Probe | None, window: EpisodeData, diagnostics: Mapping[str, Any]
     ) -> PolicyChange | None:
-        kl = _kl_of(diagnostics)
-        self._returns_kl = kl is not None
+        kl, ratio = _told(diagnostics, _KL_NAMES), _told(diagnostics, _RATIO_NAMES)
+        self._is_told = kl is not None or ratio is not None
         if kl is not None:
             change = PolicyChange(amount=kl)
             self._conclude(change, window, is_exact=True)
             return change
-        if probe is None:
+        if ratio is not None:
+            # How far weights went does not show whether the policy is ruined: the lesson stands.
+            self._factor, self._undoable = factor_for_ratio(ratio), 0
+        if probe is None or ratio is not None:
             return None
         with _measuring():
             change = probe.change()
@@ -164,7 +169,7 @@ class StepSizeController:
             "rng": generator_state(self._rng),
             "start": self._start,
             "abstains": self._abstains,
-            "returns_kl": self._returns_kl,
+            "is_told": self._is_told,
             "is_stochastic": self._is_stochastic,
             "factor": self._factor,
             "undoable": self._undoable,
@@ -183,8 +188,8 @@ class StepSizeController:
             self._rng = generator_from_state(state["rng"])
             self._start = None if state["start"] is None else float(state["start"])
             self._abstains = str(state["abstains"])
-            returns_kl = state["returns_kl"]
-            self._returns_kl = None if returns_kl is None else bool(returns_kl)
+            is_told = state["is_told"]
+            self._is_told = None if is_told is None else bool(is_told)
             self._is_stochastic = bool(state["is_stochastic"])
             self._factor, self._undoable = float(state["factor"]), int(state["undoable"])
             self._n_unchanged = int(state["n_unchanged"])
@@ -217,15 +222,15 @@ class StepSizeController:
         return None if new == old else (old, new)
 
     def _is_to_probe(self, agent: BaseAgent, step_size: StepSize) -> bool:
-        if self._returns_kl or self._abstains:
+        if self._is_told or self._abstains:
             return False
-        if self._returns_kl is None:
-            # Whether `learn` returns a KL shows after the first lesson: until then nobody acts.
+        if self._is_told is None:
+            # Whether `learn` tells shows after the first lesson: until then nobody acts.
             return step_size.domain.probe and supports(agent, HasActionDistribution)
         if not step_size.domain.probe:
-            reason = f"{step_size.name} is declared with probe=False and learn returns no kl"
+            reason = "is declared with probe=False and learn returns neither kl nor update_ratio"
             # The agent asked for it: nothing that its user has to be warned of.
-            self._abstain(reason, logging.INFO)
+            self._abstain(f"{step_size.name} {reason}", logging.INFO)
             return False
         self._until_probe -= 1
         return self._until_probe < 0
@@ -289,9 +294,9 @@ def _measuring() -> Generator[None]:
         raise
 
 
-def _kl_of(diagnostics: Mapping[str, Any]) -> float | None:
+def _told(diagnostics: Mapping[str, Any], names: Sequence[str]) -> float | None:
     numbers = numeric_diagnostics(diagnostics)
-    for name in _KL_NAMES:
+    for name in names:
         value = numbers.get(name)
         if isinstance(value, float | int):
             # Estimates from samples may fall below 0 by chance: then the change is small, not 0.

@@ -15,6 +15,8 @@ MOST_STEPS = 4
 """Moves down at once, at most: 1.5⁴ is a fifth."""
 RUINOUS_KL = 10.0 * TARGET_KL
 """A change beyond this is no lesson: chosen on development seeds of the public study."""
+RATIO_BAND = (5e-4, 3e-3)
+"""An update's length may be so large a share of the weights' length."""
 CHURN_BAND = (0.08, 0.35)
 """Share of greedy actions that may change per 1,000 environment steps."""
 _CHURN_STEPS = 1000.0
@@ -62,6 +64,31 @@ def is_ruinous(change: PolicyChange) -> bool:
     Churn has no such bound, and a change that is no number says nothing.
     """
     return not change.is_churn and change.amount - _Z * change.error > RUINOUS_KL
+
+
+def factor_for_ratio(ratio: float) -> float:
+    """Return by what the step size is to be multiplied for an update of this relative length.
+
+    Ratio > 0.003 divides by 1.5, once more for each factor of 1.5 that it lies above, 4 times at
+    most; ratio < 0.0005 multiplies by 1.5. Below, weights hardly leave where they began; above, the
+    noise of single minibatches throws them about. The usual advice is 0.001; Adam's first steps are
+    three times as long as its later ones, hence the room above. A ratio of 0 says that nothing was
+    learned, and keeps the step size, as one does that is no number.
+
+    Args:
+        ratio: mean over the updates of a lesson of ‖θ' − θ‖ / ‖θ‖, ≥ 0.
+
+    References:
+        You et al., Large batch training of convolutional networks, 2017, for steps in proportion to
+        the weights. Lyle et al., Normalization and effective learning rates in reinforcement
+        learning, 2024, for why nothing else counts in networks that are normalised.
+    """
+    low, high = RATIO_BAND
+    if math.isnan(ratio) or ratio == 0.0:
+        return 1.0
+    if ratio > high:
+        return STEP ** -_steps_down((ratio / high) ** 2)
+    return STEP if ratio < low else 1.0
 
 
 def _steps_down(excess: float) -> int:

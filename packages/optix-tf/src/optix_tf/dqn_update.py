@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
 from optix_tf._tensorflow import Model, Optimizer, Tensor, tf
+from optix_tf.measured_update import apply_measured
 from optix_tf.network import heads_of
-from optix_tf.reinforce_update import apply_finite
 from optix_tf.replay_updates import ReplayUpdates
 from optix_tf.target_network import TargetNetwork
 
@@ -26,6 +26,7 @@ class DQNUpdates(ReplayUpdates):
         "q_mean",
         "td_error",
         "grad_norm",
+        "update_ratio",
         "update_skipped",
     )
 
@@ -60,7 +61,13 @@ class DQNUpdates(ReplayUpdates):
             loss = tf.reduce_mean(batch["weight"] * huber)
         gradients = tape.gradient(loss, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, max_grad_norm)
-        applied = apply_finite(self._optimizer, gradients, variables)
+        applied = apply_measured(self._optimizer, gradients, variables)
         self._target.follow(tau)
-        measures = [loss, tf.reduce_mean(chosen), tf.reduce_mean(size), norm]
+        measures = [
+            loss,
+            tf.reduce_mean(chosen),
+            tf.reduce_mean(size),
+            norm,
+            applied["update_ratio"],
+        ]
         return [*measures, applied["update_skipped"]], errors

@@ -22,6 +22,7 @@ from optix_tf.window_rows import valid_rows
 
 _FIXED = ("n_steps", "batch_size", "buffer_size", "warmup_steps", "updates_per_step")
 _STEPS = "agent/steps"
+_NOTHING_LEARNED = {"update_skipped": 0.0, "update_ratio": 0.0, "n_updates": 0.0}
 
 
 class OffPolicyAgent(EncodedAgent):
@@ -116,15 +117,17 @@ class OffPolicyAgent(EncodedAgent):
 
         Returns:
             `n_updates`, `update_skipped` (how many were refused because they were not finite),
-            `replay_rows`, and means over the updates: see the agent. A window with a reward or
-            observation that is not finite changes nothing.
+            `update_ratio` (by what share of their length an update moved the weights, by which the
+            step size is steered; 0 where there was none), `replay_rows`, and means over the
+            updates: see the agent. A window with a reward or observation that is not finite changes
+            nothing.
         """
         if not self._is_finite(episode_data):
-            return {"update_skipped": 1.0, "n_updates": 0.0}
+            return {**_NOTHING_LEARNED, "update_skipped": 1.0}
         self._remember(episode_data)
         memory = self._replay()
         n_updates = self._take_due(episode_data.length, len(memory))
-        diagnostics = self._train(memory, n_updates) if n_updates else {"update_skipped": 0.0}
+        diagnostics = self._train(memory, n_updates) if n_updates else _NOTHING_LEARNED
         self._after_steps()
         return {**diagnostics, "n_updates": float(n_updates), "replay_rows": float(len(memory))}
 
@@ -154,7 +157,7 @@ class OffPolicyAgent(EncodedAgent):
         """Declare the step size and what must not drift.
 
         The step size is not probed: how far a policy moves in one `learn` says little where the
-        values behind it are still being learned.
+        values behind it are still being learned. It is steered by `update_ratio`.
         """
         params = self._hyperparams.params
         fixed = {name: Domain(choices=(params[name],)) for name in _FIXED if name in params}

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, final
 
 from optix_tf._tensorflow import Model, Optimizer, Tensor, tf
 from optix_tf.critic_gradients import critic_gradients, value_of
+from optix_tf.measured_update import apply_measured
 from optix_tf.network import heads_of
-from optix_tf.reinforce_update import apply_finite
 from optix_tf.replay_updates import ReplayUpdates
 from optix_tf.target_network import TargetNetwork
 
@@ -51,6 +51,7 @@ class SACUpdates(ReplayUpdates):
         "entropy",
         "temperature",
         "grad_norm",
+        "update_ratio",
         "update_skipped",
     )
 
@@ -84,11 +85,16 @@ class SACUpdates(ReplayUpdates):
         entropy = -tf.reduce_mean(log_probability)
         gradients = [*actor_gradients, *critic.gradients, entropy - wanted_entropy]
         variables = [*actor_variables, *critic.variables, log_temperature]
-        applied = apply_finite(self._optimizer, gradients, variables)
+        applied = apply_measured(self._optimizer, gradients, variables)
         for target in networks.targets:
             target.follow(tau)
         measures = [critic.loss, actor_loss, critic.q_mean, entropy, temperature]
-        return [*measures, applied["grad_norm"], applied["update_skipped"]], critic.error_size
+        return [
+            *measures,
+            applied["grad_norm"],
+            applied["update_ratio"],
+            applied["update_skipped"],
+        ], critic.error_size
 
     def _wanted(self, batch: Mapping[str, Tensor], temperature: Tensor) -> Tensor:
         action, log_probability = self._policy(batch["next_observation"], batch["noise"][:, 1])

@@ -6,6 +6,7 @@ from typing import ClassVar, final
 
 from optix_tf._tensorflow import Model, Optimizer, Tensor, tf
 from optix_tf.critic_gradients import critic_gradients, value_of
+from optix_tf.measured_update import apply_measured
 from optix_tf.network import heads_of
 from optix_tf.reinforce_update import apply_finite
 from optix_tf.replay_updates import ReplayUpdates
@@ -43,6 +44,7 @@ class TD3Updates(ReplayUpdates):
         "actor_loss",
         "q_mean",
         "grad_norm",
+        "update_ratio",
         "update_skipped",
     )
 
@@ -63,11 +65,17 @@ class TD3Updates(ReplayUpdates):
         added = tf.clip_by_value(noise * batch["noise"], -limit, limit)
         wanted = self._wanted(batch, added, is_twin)
         critic = critic_gradients(self._networks.critics, batch, wanted)
-        applied = apply_finite(self._optimizer, critic.gradients, critic.variables)
+        applied = apply_measured(self._optimizer, critic.gradients, critic.variables)
         is_actors_turn = tf.equal((step + 1) % tf.cast(delay, tf.int32), 0)
         actor_loss, actor_skipped = self._update_actor(batch, tau, is_actors_turn)
         skipped = tf.maximum(applied["update_skipped"], actor_skipped)
-        measures = [critic.loss, actor_loss, critic.q_mean, applied["grad_norm"]]
+        measures = [
+            critic.loss,
+            actor_loss,
+            critic.q_mean,
+            applied["grad_norm"],
+            applied["update_ratio"],
+        ]
         return [*measures, skipped], critic.error_size
 
     def _wanted(self, batch: Mapping[str, Tensor], added: Tensor, is_twin: Tensor) -> Tensor:
