@@ -68,7 +68,7 @@ def main(directory: Path) -> None:
     from optix_cli.app import main as optix  # noqa: PLC0415 - heard of, had it a mind to call home
 
     def run(name: str, *options: str) -> None:
-        agent = ("--agent", "tests.faults.runs:make_agent")
+        agent = ("--agent", "tests.faults.resume_scene:make_steered")
         run_dir = str(directory / name)
         code = optix(
             ["train", "CartPole-v1", *agent, "--run-dir", run_dir, "--seed", "0", *options]

@@ -105,6 +105,11 @@ class Steered(Softmax):
         return {"learning_rate": Domain(low=1e-4, high=1.0, log=True, role="step_size")}
 
 
+def make_steered() -> Steered:
+    """For `optix train --agent`."""
+    return Steered(1)
+
+
 class Remembering(Softmax):
     """A `Softmax` that also learns from the newest hundred steps that it drew at random."""
 

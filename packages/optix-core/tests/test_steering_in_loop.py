@@ -160,6 +160,14 @@ def test_a_lesson_that_throws_the_policy_away_is_taken_back(tmp_path: Path) -> N
     assert [e["diagnostics"]["kl"] for e in taken_back] == [1.0, pytest.approx(0.197531, abs=1e-6)]
     # The best, which is handed back, played the last window: one lesson stood behind it.
     assert agent.skill == 1.0
+    assert not (tmp_path / "lesson").exists()
+
+
+def test_weights_that_a_killed_run_kept_are_gone_when_the_next_one_begins(tmp_path: Path) -> None:
+    (tmp_path / "lesson").mkdir()
+    (tmp_path / "lesson" / "learner").write_bytes(b"half of the weights")
+    run(tmp_path, FakeAgent())
+    assert not (tmp_path / "lesson").exists()
 
 
 def test_weights_that_cannot_be_kept_end_no_run(
@@ -167,7 +175,7 @@ def test_weights_that_cannot_be_kept_end_no_run(
 ) -> None:
     class Unsaved(ThrownAgent):
         def save_weights(self, path: str) -> None:
-            if "optix-lesson-" in path:
+            if "/lesson/" in path:
                 raise OSError(28, "No space left on device")
             super().save_weights(path)
 
@@ -188,10 +196,10 @@ def test_a_rollback_drops_the_pending_change(tmp_path: Path) -> None:
     assert rates(journal) == [0.1, 0.1, 0.1]
 
 
-def test_a_state_without_its_controller_is_refused() -> None:
+def test_a_state_without_its_controller_is_refused(tmp_path: Path) -> None:
     for state in ({}, {"is_settled": True, "held": "rate", "controller": None}):
         with pytest.raises(CheckpointCorruptError):
-            SteeringSeat(None).load_state_dict(state)
-    seat = SteeringSeat(None)
+            SteeringSeat(None, tmp_path).load_state_dict(state)
+    seat = SteeringSeat(None, tmp_path)
     seat.load_state_dict({"is_settled": True, "held": None, "controller": None})
     assert seat.state_dict() == {"is_settled": True, "held": None, "controller": None}

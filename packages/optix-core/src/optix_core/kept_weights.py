@@ -1,40 +1,56 @@
 """Keeps an agent's weights for as long as a lesson takes, to put them back if it was a bad one."""
 
 import logging
-import tempfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from optix_core._atomic_io import DIRECTORY_MODE, open_directory, remove_tree
 from optix_core.base_agent import BaseAgent
 
 logger = logging.getLogger(__name__)
 
+_WEIGHTS = "learner"
+
 
 @contextmanager
-def kept_weights(agent: BaseAgent) -> Generator[Callable[[], bool]]:
-    """Save the weights into a temporary folder, which is gone after the block.
+def kept_weights(agent: BaseAgent, folder: Path) -> Generator[Callable[[], bool]]:
+    """Save the weights into a folder that is there during the block alone.
+
+    Args:
+        agent: whose weights.
+        folder: in the directory of the run, whose lock the caller holds; what a kill left there
+            goes.
 
     Yields:
         Puts them back; returns whether it did. A folder that could not be written is a warning:
         training need not end for it.
     """
-    with tempfile.TemporaryDirectory(prefix="optix-lesson-") as folder:
-        path = str(Path(folder) / "learner")
-        is_kept = _save(agent, path)
+    try:
+        is_kept = _save(agent, folder)
 
         def put_back() -> bool:
             if is_kept:
-                agent.load_weights(path)
+                agent.load_weights(str(folder / _WEIGHTS))
             return is_kept
 
         yield put_back
+    finally:
+        with suppress(OSError):
+            _remove(folder)
 
 
-def _save(agent: BaseAgent, path: str) -> bool:
+def _save(agent: BaseAgent, folder: Path) -> bool:
     try:
-        agent.save_weights(path)
+        _remove(folder)
+        Path(folder).mkdir(mode=DIRECTORY_MODE)
+        agent.save_weights(str(folder / _WEIGHTS))
     except OSError as error:
         logger.warning("no lesson can be taken back: %s", error)
         return False
     return True
+
+
+def _remove(folder: Path) -> None:
+    with open_directory(folder.parent) as parent:
+        remove_tree(parent, folder.name)

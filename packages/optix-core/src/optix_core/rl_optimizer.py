@@ -285,12 +285,13 @@ class RLOptimizer:
         )
 
     def _steering(self) -> SteeringSeat:
+        lesson_path = self._directory.lesson_path
         if not self._autotune:
-            return SteeringSeat(None)
+            return SteeringSeat(None, lesson_path)
         # A child of the tuner's stream, which a tuner of the user's draws from.
         (stream,) = self._seeds.sequence("tuner").spawn(1)
         controller = StepSizeController(np.random.default_rng(stream), self._step_param)
-        return SteeringSeat(controller, is_asked=self._step_param is not None)
+        return SteeringSeat(controller, lesson_path, is_asked=self._step_param is not None)
 
     def _asked(self) -> dict[str, Mapping[str, Any]]:
         settings = {name: getattr(self._settings, name) for name in self._settings.__slots__}

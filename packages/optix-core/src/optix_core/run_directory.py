@@ -28,6 +28,7 @@ ASKED_NAME = "run.toml"
 JOURNAL_NAME = "events.jsonl"
 STATE_NAME = "state"
 BRANCHES_NAME = "branches"
+LESSON_NAME = "lesson"
 _TEMPORARY = ".tmp-run-toml"
 MAX_RUN_ID = 10**15 - 1
 """The highest number of a run; what a file says beyond it is damage."""
@@ -75,6 +76,11 @@ class RunDirectory:
     def state_path(self) -> Path:
         """The folder of the latest loop state; it need not exist."""
         return self._path / STATE_NAME
+
+    @property
+    def lesson_path(self) -> Path:
+        """The folder of weights that a lesson may be taken back to; there while one is going on."""
+        return self._path / LESSON_NAME
 
     def registry(self, max_snapshots: int = 10) -> CheckpointRegistry:
         """Return a registry of its snapshots."""
@@ -194,6 +200,11 @@ class RunDirectory:
         make_directory(self._path)
         with open_directory(self._path) as root:
             self._lock = RunLock(root)
+            try:
+                remove_tree(root, LESSON_NAME)  # left by a kill
+            except BaseException:
+                self.end_run()
+                raise
 
     def _next_run_id(self) -> int:
         run_id = self._last_run_id() + 1

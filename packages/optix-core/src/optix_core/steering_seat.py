@@ -1,6 +1,7 @@
 """Decides whether the step size of a run is steered, and lets the controller do it."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, final
 
 from optix_core.base_agent import BaseAgent
@@ -23,9 +24,18 @@ class SteeringSeat:
     the other's moves as their own.
     """
 
-    def __init__(self, controller: StepSizeController | None, *, is_asked: bool = False) -> None:
-        """Seat a controller; None leaves every step size as it is."""
+    def __init__(
+        self, controller: StepSizeController | None, lesson_path: Path, *, is_asked: bool = False
+    ) -> None:
+        """Seat a controller; None leaves every step size as it is.
+
+        Args:
+            controller: steers.
+            lesson_path: where weights are kept while a lesson may have to be taken back.
+            is_asked: whether the user named the step size.
+        """
         self._controller = controller
+        self._lesson_path = lesson_path
         self._is_asked = is_asked
         self._is_settled = False
         self._held: str | None = None
@@ -80,7 +90,7 @@ class SteeringSeat:
             return True
         if not controller.is_watchful:
             return controller.after_learn(window, learn())
-        with kept_weights(agent) as put_back:
+        with kept_weights(agent, self._lesson_path) as put_back:
             return controller.after_learn(window, learn()) or not put_back()
 
     def on_restart(self) -> None:
