@@ -31,4 +31,4 @@ def test_example_trains(package: str, tmp_path: Path, monkeypatch: pytest.Monkey
     exec(compile(example_of(package), package, "exec"), names)  # noqa: S102
     report: RunReport = names["report"]
     assert report.windows == 2
-    assert report.best_n_episodes == 20  # the fresh ones that confirm a best
+    assert report.best_n_episodes == 30  # the fresh ones that confirm a best

@@ -118,7 +118,7 @@ def test_settings_reach_loop_and_agent(optix: RunCommand) -> None:
     events = journal_of(Path("runs/CartPole-v1-seed100"))
     (told,) = [event["hyperparams"] for event in events if event["event"] == "window"]
     assert told == {"learning_rate": 0.5, "note": "a=b"}
-    assert [event["fresh_episodes"] for event in events if event["event"] == "promotion"] == [20]
+    assert [event["fresh_episodes"] for event in events if event["event"] == "promotion"] == [30]
 
 
 def test_evidence_can_be_switched_off(optix: RunCommand) -> None:

@@ -74,13 +74,13 @@ def test_the_reported_best_is_what_fresh_episodes_say(tmp_path: Path) -> None:
     # The policy of window 2 had learned twice: that is what it is worth on the fresh seeds.
     base, best = (s.eval_metrics.primary_score for (s,) in spy.named("on_improvement"))
     assert report.best_score == best == base + 2.0
-    assert (report.best_window, report.best_n_episodes) == (2, 20)
+    assert (report.best_window, report.best_n_episodes) == (2, 30)
     tried = named(events, "promotion")
     assert [(e["window"], e["promoted"]) for e in tried] == [(0, True), (2, True)]
     assert tried[1]["score"] == 30.0
     assert tried[1]["p"] == 0.0  # each seed gained the same
     assert len(pipeline.played) == 2
-    assert report.validation_steps == 4 * 4 + 2 * 20
+    assert report.validation_steps == 4 * 4 + 2 * 30
     assert report.detectable is not None
     assert report.detectable > 0.0
 

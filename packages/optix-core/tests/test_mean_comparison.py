@@ -145,14 +145,14 @@ def test_detectable_effect_is_that_of_the_tables(effect: float, n: int) -> None:
     # Episodes an arm for a gain of so many sd at power 0.8, one-sided 0.05 (Cohen 1988, 2.4.1).
     enough = MeanEvidence(7.0, 3.0 / math.sqrt(n), n)
     fewer = MeanEvidence(7.0, 3.0 / math.sqrt(n - 1), n - 1)
-    assert minimum_detectable_effect(enough, n) <= 3.0 * effect
-    assert minimum_detectable_effect(fewer, n - 1) > 3.0 * effect
+    assert minimum_detectable_effect(enough, n, level=0.05) <= 3.0 * effect
+    assert minimum_detectable_effect(fewer, n - 1, level=0.05) > 3.0 * effect
 
 
 def test_detectable_effect_holds_its_power() -> None:
     rng = np.random.default_rng(0)
     incumbent, n, runs = MeanEvidence(0.0, 1.0 / math.sqrt(20), 20), 20, 2000
-    effect = minimum_detectable_effect(incumbent, n)
+    effect = minimum_detectable_effect(incumbent, n, level=0.05)
     hits = sum(
         welch_p(
             evidence_of((effect + rng.normal(size=n)).tolist()),
@@ -165,8 +165,18 @@ def test_detectable_effect_holds_its_power() -> None:
     assert hits / runs == pytest.approx(0.79, abs=0.03)
 
 
+def test_detectable_is_what_a_promotion_would_prove() -> None:
+    incumbent = MeanEvidence(0.0, 1.0 / math.sqrt(30), 30)
+    # z at 0.98 and at 0.8 add up to 2.8954.
+    assert minimum_detectable_effect(incumbent, 30) == pytest.approx(
+        2.8954 / math.sqrt(15), abs=1e-4
+    )
+    assert paired_detectable_effect([1.0, 3.0], [0.0, 0.0]) == pytest.approx(2.8954, abs=1e-4)
+
+
 def test_pairs_detect_what_their_spread_allows() -> None:
     one, other = [1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 2.0, 3.0]
-    assert paired_detectable_effect(one, other) == pytest.approx(2.4865 * 0.5 / 2.0, abs=1e-3)
+    effect = paired_detectable_effect(one, other, level=0.05)
+    assert effect == pytest.approx(2.4865 * 0.5 / 2.0, abs=1e-3)
     assert math.isnan(paired_detectable_effect([1.0], [2.0]))
     assert paired_detectable_effect([5.0] * 3, [5.0] * 3) == 0.0

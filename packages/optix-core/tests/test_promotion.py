@@ -19,7 +19,7 @@ from optix_core.window_judge import WindowJudge
 from .held_out import HeldOutScript
 
 Returns = list[float]
-SAMPLES = st.lists(st.integers(-4, 4).map(float), min_size=20, max_size=20)
+SAMPLES = st.lists(st.integers(-4, 4).map(float), min_size=30, max_size=30)
 SCORES = st.floats(-5.0, 5.0)
 ERRORS = st.sampled_from([0.0, 0.1, 1.0])
 
@@ -29,8 +29,8 @@ def evaluation(score: float, se: float = 1.0, n: int = 5) -> EvalMetrics:
 
 
 def spread(mean: float, sd: float = 1.0) -> Returns:
-    """Twenty returns of just this mean, and nearly this deviation."""
-    return [mean + sd, mean - sd] * 10
+    """Thirty returns of just this mean, and nearly this deviation."""
+    return [mean + sd, mean - sd] * 15
 
 
 class Scene:
@@ -68,10 +68,10 @@ def test_promotion_is_preference_then_trigger_then_pairs(
     assert best.metrics.primary_score == pytest.approx(np.mean(incumbent))
     trial = scene.hold(evaluation(score, se), best)
 
-    base, base_se = float(np.mean(incumbent)), float(np.std(incumbent, ddof=1) / math.sqrt(20))
+    base, base_se = float(np.mean(incumbent)), float(np.std(incumbent, ddof=1) / math.sqrt(30))
     is_preferred = score > base + margin
     is_triggered = is_preferred and score > base + 1.28 * math.sqrt(se**2 + base_se**2)
-    is_proven = float(np.mean(fresh)) > base + margin and paired_p(fresh, incumbent) < 0.05
+    is_proven = float(np.mean(fresh)) > base + margin and paired_p(fresh, incumbent) < 0.02
     assert len(scene.pipeline.played) == 1 + is_triggered
     assert trial.is_better == (is_triggered and is_proven)
     assert trial.is_contender == (is_preferred and not trial.is_better)
@@ -93,8 +93,8 @@ def test_the_fresh_mean_is_what_the_best_is_held_to_score() -> None:
     trial = Scene(spread(2.0)).hold(evaluation(5.0, 0.5))
     assert trial.is_better
     metrics = trial.standing.metrics
-    assert (metrics.primary_score, metrics.episode_id, metrics.n_episodes) == (2.0, 7, 20)
-    assert metrics.score_se == pytest.approx(math.sqrt(20 / 19 / 20))
+    assert (metrics.primary_score, metrics.episode_id, metrics.n_episodes) == (2.0, 7, 30)
+    assert metrics.score_se == pytest.approx(math.sqrt(30 / 29 / 30))
     assert (metrics.metrics["val_score"], metrics.metrics["window_score"]) == (5.0, 5.0)
     assert trial.event["score"] == 5.0
     assert trial.event["fresh_score"] == 2.0
@@ -113,7 +113,7 @@ def test_a_lucky_window_is_no_improvement_and_stays_a_contender() -> None:
 
 
 def test_the_same_ceiling_twice_is_no_improvement() -> None:
-    scene = Scene([500.0] * 20)
+    scene = Scene([500.0] * 30)
     best = scene.hold(evaluation(500.0, 0.0)).standing
     trial = scene.hold(evaluation(500.0, 0.0), best)
     assert (trial.is_better, trial.is_contender, dict(trial.event)) == (False, False, {})

@@ -8,12 +8,12 @@ from typing import Any, final
 from optix_core.base_agent import BaseAgent
 from optix_core.environment_pipeline import draw_seeds
 from optix_core.eval_metrics import EvalMetrics
-from optix_core.mean_comparison import LEVEL, MeanEvidence, pooled, welch_p
+from optix_core.mean_comparison import LEVEL, PROMOTION_LEVEL, MeanEvidence, pooled, welch_p
 from optix_core.standing import Standing, detectable, p_better, pairs, restated
 from optix_core.window_judge import WindowJudge
 
-FRESH_EPISODES = 20
-"""Episodes that confirm a trigger. Against as many of the incumbent's they prove a gain of 0.8 sd
+FRESH_EPISODES = 30
+"""Episodes that confirm a trigger. Against as many of the incumbent's they prove a gain of 0.75 sd
 with probability 0.8, of 0.5 sd with pairs that correlate by 0.6; `benchmarks/promotion.py` says
 what that makes of a run."""
 TRIGGER_Z = 1.28
@@ -52,9 +52,9 @@ class Promotion:
 
     1. The evaluator must prefer the window's score, by more than the margin.
     2. Trigger: s > s_inc + 1.28 · √(se² + se_inc²).
-    3. Twenty fresh held-out episodes, on the seeds of every fresh sample of the run; promoted if
+    3. Thirty fresh held-out episodes, on the seeds of every fresh sample of the run; promoted if
        the mean lies above the incumbent's fresh one by the margin and by a paired one-sided t test
-       at 0.05 (Welch's where returns do not pair). That fresh mean is the best's score.
+       at 0.02 (Welch's where returns do not pair). That fresh mean is the best's score.
 
     The first evaluation of a round is its best, with a fresh sample. Without evidence, or with
     `confirm=False`, step 1 alone decides.
@@ -90,7 +90,7 @@ class Promotion:
         if incumbent is None or not self._confirm:
             return True
         p = p_better(candidate, incumbent) if self._judge.can_play_fresh else None
-        return p is None or p < LEVEL
+        return p is None or p < PROMOTION_LEVEL
 
     def hold(
         self,

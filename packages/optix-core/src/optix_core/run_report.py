@@ -52,7 +52,7 @@ class RunReport:
     """How many policies played off on fresh episodes for being the best; 0 where none did."""
     detectable: float | None = None
     """The true gain over the best that as many episodes again prove with probability 0.8 at level
-    0.05 (`mean_comparison.minimum_detectable_effect`); None where the score has no evidence."""
+    0.02 (`mean_comparison.minimum_detectable_effect`); None where the score has no evidence."""
     hyperparams: Mapping[str, Any]
     """Hyperparameters of the best policy; those in force at the end where there is none."""
     tuner: str
