@@ -169,6 +169,7 @@ TUNERS: dict[str, Callable[[], BaseOptimizer]] = {
 }
 AGENTS: dict[str, Callable[[int], Softmax]] = {"replay": Remembering, "steered": Steered}
 EVOLVED = ("spawns", "ensemble")
+BRANCHING = ("evidence", "population", "optuna")
 
 
 def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimizer, list[Any]]:
@@ -178,7 +179,7 @@ def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimiz
         "callbacks": [callback],
         "optimizer": TUNERS[kind]() if kind in TUNERS else None,
         "plateau_threshold": 2,
-        "dormant_threshold": 3 if kind == "spawns" else 99,
+        "dormant_threshold": 2 if kind == "spawns" else 99,
     }
     agent: BaseAgent = given
     agents: list[Any] = [given]
@@ -194,13 +195,18 @@ def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimiz
         BatchPipeline(environment(kind), window_size=40),
         val_pipeline=EpisodePipeline(gymnasium.make("CartPole-v1"), n_episodes=3, max_steps=60),
         checkpoint_dir=directory,
-        max_episodes=8 if kind == "ensemble" else 24,
+        max_episodes=windows(kind),
         max_snapshots=4,
         seed=7,
         resume=True,
         **settings,
     )
     return optimizer, agents
+
+
+def windows(kind: str) -> int:
+    """The budget, of which branches take their part; members take long to be asked."""
+    return 24 if kind in BRANCHING else 6 if kind == "ensemble" else 12
 
 
 def environment(kind: str) -> Any:
@@ -214,7 +220,7 @@ def environment(kind: str) -> Any:
 
 def evolution(agent: Softmax, directory: Path, settings: dict[str, Any]) -> PolicyManager:
     """Let variants of an agent grow."""
-    manager = PolicyManager(CheckpointRegistry(directory), max_spawns=3, max_ensemble_size=3)
+    manager = PolicyManager(CheckpointRegistry(directory), max_spawns=2, max_ensemble_size=3)
     manager.add_agent(agent)
     seeds = iter(range(100, 200))
     settings["callbacks"].append(

@@ -121,7 +121,7 @@ def kill_windows(kind: str, kills: int, seed: int) -> None:
         while done < kills:
             name, number = f"run{number}", number + 1
             share = rng.choice([ONCE, 0.02, OFTEN])
-            longest = 24 if share == ONCE else 6
+            longest = 12 if share == ONCE else 6
             while not run_in_child(kind, root / name, share, rng.randint(1, longest)):
                 done += 1
                 share = OFTEN
