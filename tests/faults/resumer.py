@@ -21,8 +21,6 @@ OFTEN = float("inf")
 """Share of its time that saving may take: the state is saved after each window."""
 ONCE = 0.0
 """After the first window alone."""
-NOT_HANDED_BACK = ("memories", "status")
-"""What a run that has ended does not give to the agents of who resumes it."""
 
 
 class Killer(LoopCallback):
@@ -97,9 +95,11 @@ def read_marks(directory: Path, left_out: Collection[str]) -> dict[str, Any]:
     return {what: value for what, value in everything.items() if what not in left_out}
 
 
-def has_ended(directory: Path) -> bool:
+def not_handed_back(directory: Path) -> Collection[str]:
+    """What a run does not give to the agents of who resumes it: some of it where it has ended."""
     journal = directory / "events.jsonl"
-    return journal.exists() and b'"run_stopped"' in journal.read_bytes()
+    has_ended = journal.exists() and b'"run_stopped"' in journal.read_bytes()
+    return ("memories", "status") if has_ended else ()
 
 
 def with_whole_run(kind: str, then: Callable[[Path], None]) -> None:
@@ -137,11 +137,11 @@ def kill_changes(kind: str, step: int) -> None:
         name, rng = f"run{share}-{kill_at}", random.Random(kill_at)  # noqa: S311
         directory = root / name
         assert not run_until_change(kind, directory, share, kill_at)
-        left_out = NOT_HANDED_BACK if has_ended(directory) else ()
-        is_over = False
+        left_out, is_over = not_handed_back(directory), False
         if rng.random() < 0.5:
             is_over = run_until_change(kind, directory, OFTEN, rng.randint(1, 40))
         if not is_over:
+            left_out = not_handed_back(directory)
             assert run_in_child(kind, directory, 0.02)
         compare(kind, root, name, left_out)
 

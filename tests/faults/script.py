@@ -8,11 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def run_script(module: str, *arguments: object, timeout_s: float = 120) -> str:
+def run_script(module: str, *arguments: object, timeout_s: float = 120, exit_code: int = 0) -> str:
     """Run `python -m tests.faults.<module>`; returns what it wrote to stdout.
 
     Raises:
-        AssertionError: if it failed, with what it wrote to stderr.
+        AssertionError: if it ended otherwise than with this code, with what it wrote to stderr.
     """
     done = subprocess.run(
         [sys.executable, "-m", f"tests.faults.{module}", *map(str, arguments)],
@@ -23,6 +23,6 @@ def run_script(module: str, *arguments: object, timeout_s: float = 120) -> str:
         timeout=timeout_s,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exit_code, done.stderr
     assert "Error" not in done.stderr, done.stderr
     return done.stdout
