@@ -1,7 +1,8 @@
 """C16: every format that was ever written is read; a newer one is refused and left as it is.
 
-`data/run-<n>` are directories as some version left them, never written again. A change of format
-adds one: `make_golden` below makes it. Every later version must read all of them.
+`data/run-<n>` are directories as some version left them, never written again, `data/state-<n>`
+those of runs that may go on, by the version of their state. A change of format adds one:
+`make_golden` below, or in `golden_state`, makes it. Every later version must read all of them.
 """
 
 import json
@@ -11,19 +12,24 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from optix_core import _snapshot_record, journal, run_directory, weights_file
+from optix_core import _snapshot_record, journal, run_directory, state_store, weights_file
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointCorruptError, CheckpointError
 from optix_core.run_directory import RunDirectory
+from optix_core.state_store import StateStore
 from optix_core.weights_file import load_arrays
 
+from . import golden_state
+from .golden_state import observations
 from .registry_scene import WeightAgent, load_best, save, scores, tree
 from .runs import optimizer
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = sorted(DATA.glob("run-*"))
+STATES = sorted(DATA.glob("state-*"))
 
 
 def make_golden(directory: Path) -> None:
@@ -138,3 +144,63 @@ def test_a_newer_file_is_refused_and_left_as_it_is(
         use(root)
     assert not isinstance(refusal.value, CheckpointCorruptError)
     assert {path: data for path, data in tree(root).items() if not path.endswith(".lock")} == before
+
+
+def state_version(directory: Path) -> int:
+    (record,) = directory.glob("state/*/state.json")
+    return json.loads(record.read_text())["schema_version"]
+
+
+def test_there_is_a_state_of_every_version() -> None:
+    assert [state_version(path) for path in STATES] == [*range(1, state_store.SCHEMA_VERSION + 1)]
+
+
+@pytest.fixture(params=STATES, ids=lambda path: path.name)
+def saved_run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a run that may go on."""
+    shutil.copytree(request.param, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_older_states_are_read(saved_run: Path) -> None:
+    before = tree(saved_run)
+    version = state_version(saved_run)
+    saved = StateStore(saved_run / "state").load()
+    assert tree(saved_run) == before
+    assert saved is not None
+    run = saved.tree["run"]
+    assert run["progress"]["window_id"] == 3
+    assert run["learner"]["hyperparams"].keys() == {"learning_rate", "decay"}
+    assert load_arrays(saved.files / "learner")["kernel"].shape == (4, 2)
+    if version == 1:
+        assert saved.rows is None
+    else:
+        assert saved.rows is not None
+        np.testing.assert_array_equal(saved.rows["step"][:, :4], observations(20, 120))
+        assert set(saved.rows["step"][:, 4]) == {0.0, 1.0}
+
+
+def test_runs_of_older_states_go_on(saved_run: Path) -> None:
+    version = state_version(saved_run)
+    report = golden_state.optimizer(saved_run, version, 5).run()
+    assert (report.run_id, report.windows, report.steps) == (1, 5, 200)
+    events = list(RunDirectory(saved_run).journal.read())
+    assert [e["window"] for e in events if e["event"] == "window"] == [0, 1, 2, 3, 4]
+    assert not [e for e in events if e["event"] == "not_restored"]
+    saved = StateStore(saved_run / "state").load()
+    assert saved is not None
+    if version > 1:
+        assert saved.rows is not None
+        np.testing.assert_array_equal(saved.rows["step"][:, :4], observations(100, 200))
+
+
+def test_a_newer_state_is_refused_and_left_as_it_is(saved_run: Path) -> None:
+    version = state_version(saved_run)
+    (record,) = saved_run.glob("state/*/state.json")
+    raised(record, r'("schema_version":)\d+')
+    before = {path: data for path, data in tree(saved_run).items() if not path.endswith(".lock")}
+    with pytest.raises(CheckpointError, match="update optix-core") as refusal:
+        golden_state.optimizer(saved_run, version, 5).run()
+    assert not isinstance(refusal.value, CheckpointCorruptError)
+    after = {path: data for path, data in tree(saved_run).items() if not path.endswith(".lock")}
+    assert after == before
