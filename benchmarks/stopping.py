@@ -4,28 +4,43 @@ T95 is when the true score first comes within 5 % of its range of the final leve
 continued to three times its budget. A stop is wrong where a later policy of that run is better by
 more than 5 % of the range than the best one before the stop.
 
+A window is one of training. Which windows are evaluated is decided as in a run: each, until ten in
+a row brought no new best, then up to every fourth (`optix train`). What is a new best is decided as
+in a run too, by a trigger and by fresh episodes.
+
 Curves 0 to 1,999 are for development, 10,000 to 11,999 for reporting.
 
 Run: `uv run --group bench python -m benchmarks.stopping [--first-seed 10000] [--curves 2000]`
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from benchmarks.harness import write_table
-from benchmarks.stopping_curves import KINDS, LearningCurve, draw_curve
+from benchmarks.stopping_curves import (
+    KINDS,
+    SEED_CORRELATION,
+    LearningCurve,
+    draw_curve,
+)
+from benchmarks.stopping_curves import VALIDATION_EPISODES as EPISODES
 from optix_cli.loop_settings import LoopSettings
 from optix_core import EvalMetrics
 from optix_core.backoff_scheduler import Evaluation, decide, is_due, start_round
 from optix_core.loop_state import LoopState
+from optix_core.mean_comparison import PROMOTION_LEVEL
 from optix_core.plateau_test import PlateauTest
+from optix_core.promotion import FRESH_EPISODES, TRIGGER_Z
 from optix_core.scheduler_settings import SchedulerSettings
 
 LIMIT = 3.0
 """A run should have stopped by this many times T95."""
+PROOF_Z = NormalDist().inv_cdf(1.0 - PROMOTION_LEVEL)
 COMMAND = LoopSettings().scheduler()
 RULES: dict[str, tuple[SchedulerSettings, bool]] = {
     "`optix train`: plateau test or count": (COMMAND, True),
@@ -59,20 +74,43 @@ class Outcome:
         return self.n_windows / self.t95
 
 
+class _Best:
+    """What promotion by fresh episodes makes the best of a curve (`optix_core.promotion`)."""
+
+    def __init__(self, curve: LearningCurve) -> None:
+        self.score = -math.inf
+        self._curve = curve
+
+    def is_beaten(self, window_id: int) -> bool:
+        """Hold a window against the best, which it may become."""
+        observed, fresh = self._curve.observed[window_id], float(self._curve.fresh[window_id])
+        share = EPISODES / FRESH_EPISODES
+        trigger = TRIGGER_Z * self._curve.noise * math.sqrt(1.0 + share)
+        bar = PROOF_Z * self._curve.noise * math.sqrt(2.0 * share * (1.0 - SEED_CORRELATION))
+        is_better = observed > self.score + trigger and fresh > self.score + bar
+        if is_better or math.isinf(self.score):
+            self.score = fresh
+            return True
+        return False
+
+
 def play(curve: LearningCurve, settings: SchedulerSettings, test: PlateauTest | None) -> Outcome:
     """Let a rule decide on a curve, evaluation after evaluation, as the loop does."""
-    state, best, n_evaluations = start_round(settings, 0), -np.inf, 0
+    state, best, n_evaluations = start_round(settings, 0), _Best(curve), 0
     n_windows = len(curve.observed)
     for window_id, score in enumerate(curve.observed.tolist()):
         if not is_due(state, window_id):
             continue
         n_evaluations += 1
-        metrics = EvalMetrics(score, {"n_episodes": 30, "score_se": curve.noise})
+        metrics = EvalMetrics(score, {"n_episodes": EPISODES, "score_se": curve.noise})
         is_plateau = test is not None and test.observe(metrics, window_id) is not None
         evaluation = Evaluation(
-            window_id=window_id, score=score, is_better=score > best, is_plateau=is_plateau
+            window_id=window_id,
+            score=score,
+            is_better=best.is_beaten(window_id),
+            confirmed_score=best.score,
+            is_plateau=is_plateau,
         )
-        best = max(best, score)
         state, _ = decide(settings, state, evaluation)
         if state.state is LoopState.DORMANT:
             n_windows = window_id + 1

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optix_core.promotion import FRESH_EPISODES
+
 Floats = NDArray[np.float64]
 
+VALIDATION_EPISODES = 30
+"""Episodes behind a score."""
+SEED_CORRELATION = 0.6
+"""Of the returns of two policies on one seed."""
 KINDS = ("fast", "rising", "s-shaped", "late", "two rises", "logarithmic", "dips", "flat")
 _SHARES = (0.10, 0.15, 0.15, 0.20, 0.10, 0.10, 0.15, 0.05)
 _NOISE = (0.0, 0.003, 0.01, 0.02, 0.05, 0.1)
@@ -26,6 +32,9 @@ class LearningCurve:
     """Expected score of the policy of each window."""
     observed: Floats
     """What an evaluation there would say."""
+    fresh: Floats
+    """What `FRESH_EPISODES` fresh ones of that policy would say, on the seeds of all other fresh
+    samples: the part of the noise that comes from the seeds is the same for all and left out."""
     noise: float
     """Standard deviation of an evaluation of the final policy: its known standard error."""
 
@@ -69,7 +78,9 @@ def draw_curve(seed: int) -> LearningCurve:
     observed = truth + noise * (1.0 + extra) * _noise_with_memory(len(t), rng)
     if rng.random() < 0.3:
         observed = np.minimum(observed, 1.0)  # a ceiling, as CartPole's 500
-    return LearningCurve(kind=kind, truth=truth, observed=observed, noise=noise)
+    own = noise * math.sqrt(VALIDATION_EPISODES / FRESH_EPISODES * (1.0 - SEED_CORRELATION))
+    fresh = truth + own * rng.standard_normal(len(t))
+    return LearningCurve(kind=kind, truth=truth, observed=observed, fresh=fresh, noise=noise)
 
 
 def _rising(t: Floats, scale: int, rng: np.random.Generator) -> Floats:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from optix_core import EvalMetrics
 from optix_core.errors import CheckpointCorruptError
 from optix_core.plateau_fit import fit_plateau
-from optix_core.plateau_test import CAPACITY, IN_A_ROW, MIN_EVALUATIONS, PlateauProof, PlateauTest
+from optix_core.plateau_rule import QUICK, THOROUGH
+from optix_core.plateau_test import CAPACITY, PlateauProof, PlateauTest
 from optix_core.student_t import student_quantile
 
 
@@ -61,9 +62,10 @@ def test_the_line_is_that_of_plain_least_squares(data: tuple[list[int], list[flo
         assert fit.df == pytest.approx(n / inflation - 2, rel=1e-4, abs=1e-6)
         if fit.df >= 1.0:
             bound = (slope + student_quantile(0.9, math.floor(fit.df)) * error) * fit.span
-            assert fit.gain_bound == pytest.approx(bound, rel=1e-4, abs=1e-6)
+            assert fit.gain_bound(0.9) == pytest.approx(bound, rel=1e-4, abs=1e-6)
+            assert fit.gain_bound(0.8) <= fit.gain_bound(0.9)
         else:
-            assert fit.gain_bound == math.inf
+            assert fit.gain_bound(0.9) == math.inf
 
 
 @given(st.floats(-1e300, 1e300), st.integers(3, 30))
@@ -93,7 +95,7 @@ def test_units_of_the_score_do_not_matter(
 def proven_at(
     scores: Sequence[float], error: float = 0.0, test: PlateauTest | None = None, step: int = 1
 ) -> int | None:
-    """The first window at which a plateau is proven; None for never."""
+    """The first evaluation at which a plateau is proven; None for never."""
     test = PlateauTest() if test is None else test
     for window_id, score in enumerate(scores):
         if test.observe(scored(score, error), step * window_id) is not None:
@@ -104,14 +106,78 @@ def proven_at(
 RISE = [20.0, 70.0, 200.0, 350.0, 480.0]
 
 
+N_QUICK = QUICK.min_evaluations + QUICK.in_a_row - 1
+N_THOROUGH = THOROUGH.min_evaluations + THOROUGH.in_a_row - 1
+
+
+def fluctuating(level: float, sd: float, n: int, seed: int = 0) -> list[float]:
+    """Scores of a policy that is at its end and changes from window to window."""
+    return list(level + sd * np.random.default_rng(seed).standard_normal(n))
+
+
 def test_a_run_at_the_ceiling_stops_soon() -> None:
-    n_flat = MIN_EVALUATIONS + IN_A_ROW - 1
-    assert proven_at([*RISE, *[500.0] * 40]) == len(RISE) + n_flat - 1
+    assert proven_at([*RISE, *[500.0] * 40]) == len(RISE) + N_QUICK - 1
 
 
 @pytest.mark.parametrize("step", [2, 5])
 def test_evaluations_far_apart_count_windows(step: int) -> None:
     assert proven_at([*RISE, *[500.0] * 40], step=step) == proven_at([*RISE, *[500.0] * 40])
+
+
+def test_what_is_learned_within_three_windows_is_believed_within_nine() -> None:
+    curve = [500.0 * (1.0 - math.exp(-1.5 * t)) for t in range(12)]
+    assert proven_at(curve) == 8
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_that_fluctuate_more_than_their_errors_explain_are_watched_for_longer(
+    seed: int,
+) -> None:
+    scores = [*RISE, *fluctuating(500.0, 20.0, 60, seed)]
+    explained, unexplained = proven_at(scores, 20.0), proven_at(scores, 5.0)
+    assert explained is not None
+    assert unexplained is not None
+    assert explained <= unexplained
+    assert unexplained >= len(RISE) + N_THOROUGH - 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_quick_proof_is_the_rule_read_aloud(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    curve = 1000.0 * (1.0 - np.exp(-np.arange(150) / rng.uniform(2.0, 20.0)))
+    error = float(rng.choice([0.0, 20.0, 60.0]))
+    scores = list(curve + error * rng.standard_normal(150))
+    since = quick = None
+    for n in range(5, 151):
+        since = (n if since is None else since) if quick_is_met(scores[:n], error) else None
+        if since is not None and n - since >= 2 and n - since >= 0.15 * (n - 1):
+            quick = n - 1
+            break
+    test = PlateauTest()
+    proofs = [test.observe(scored(score, error), w) for w, score in enumerate(scores)]
+    first = next(w for w, proof in enumerate(proofs) if proof is not None)
+    proof = proofs[first]
+    assert proof is not None
+    assert quick is not None
+    assert first == quick if proof.rule is QUICK else first <= quick
+
+
+def quick_is_met(scores: Sequence[float], error: float) -> bool:
+    """The quick rule at the last of these scores, one a window."""
+    n = len(scores)
+    last = scores[-max(4, sum(w > n - 1 - 0.4 * n for w in range(n))) :]
+    means = [sum(scores[i - 5 : i]) / 5 for i in range(5, n + 1)]
+    score_range = max(means) - min(scores[0], *means)
+    fit = fit_plateau(range(len(last)), last)
+    assert fit is not None
+    noise = max(fit.residual_sd, error)
+    return (
+        fit.gain_bound(0.8) < 0.15 * score_range
+        and fit.slope * fit.span < 0.05 * score_range
+        and fit.residual_sd <= max(1.5 * error, 0.01 * score_range)
+        and fit.level > max(means) - 0.03 * score_range - noise * 2 / math.sqrt(5)
+        and fit.level - min(scores[0], sum(scores[:5]) / 5) > 3 * noise
+    )
 
 
 def test_a_score_that_never_rose_is_left_to_the_count() -> None:
@@ -143,8 +209,7 @@ def test_a_new_round_needs_evaluations_of_its_own_but_no_new_rise() -> None:
     test = PlateauTest()
     assert proven_at([*RISE, *[500.0] * 40], test=test) is not None
     test.begin_round()
-    n_flat = MIN_EVALUATIONS + IN_A_ROW - 1
-    assert proven_at([500.0] * 40, test=test) == n_flat - 1
+    assert proven_at([500.0] * 40, test=test) == N_THOROUGH - 1
 
 
 def test_what_is_no_evidence_is_passed_over() -> None:
@@ -174,24 +239,27 @@ def test_the_proof_tells_its_numbers() -> None:
     for window_id, score in enumerate([*RISE, *[500.0] * 8]):
         proof = test.observe(scored(score), window_id)
     assert proof is not None
+    assert proof.rule is THOROUGH
     assert str(proof) == (
         "the plateau test: over the last 6 evaluations (6 windows) the score gained at most 0 "
         "(90 % bound), of a range of 276, after a rise of 276"
     )
 
 
-@given(st.integers(0, 40))
-def test_its_state_goes_on_where_it_was_saved(cut: int) -> None:
+@given(st.integers(0, 40), st.sampled_from([0.5, 1.0, 5.0]), st.integers(0, 1))
+def test_its_state_goes_on_where_it_was_saved(cut: int, error: float, n_rounds: int) -> None:
     rng = np.random.default_rng(cut)
     scores = [*RISE, *(500.0 - rng.exponential(3.0, 40))]
     first, second = PlateauTest(), PlateauTest()
+    for _ in range(n_rounds):
+        first.begin_round()
     proofs: list[list[PlateauProof | None]] = [[], []]
     for window_id, score in enumerate(scores):
         if window_id == cut:
             second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-        proofs[0].append(first.observe(scored(score, 1.0), window_id))
+        proofs[0].append(first.observe(scored(score, error), window_id))
         if window_id >= cut:
-            proofs[1].append(second.observe(scored(score, 1.0), window_id))
+            proofs[1].append(second.observe(scored(score, error), window_id))
     assert proofs[0][cut:] == proofs[1]
     assert first.state_dict() == second.state_dict()
 

@@ -23,8 +23,8 @@ def run(directory: Path, scores: Any, **settings: Any) -> Any:
 def test_a_plateau_with_evidence_ends_the_run(tmp_path: Path) -> None:
     report = run(tmp_path, [*RISE, *[TOP] * 40])
     assert report.stop_reason is StopReason.CONVERGED
-    assert report.detail.startswith("the plateau test: over the last 6 evaluations")
-    assert report.windows == len(RISE) + 8
+    assert report.detail.startswith("the plateau test: over the last 5 evaluations")
+    assert report.windows == len(RISE) + 6
 
 
 @pytest.mark.parametrize(

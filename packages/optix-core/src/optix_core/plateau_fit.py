@@ -10,7 +10,6 @@ from optix_core.student_t import student_quantile
 
 MAX_AUTOCORRELATION = 0.9
 _MIN_FOR_RESIDUALS = 3
-_LEVEL = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +33,8 @@ class PlateauFit:
     residual_sd: float
     """Standard deviation of a score round the line."""
 
-    @property
-    def gain_bound(self) -> float:
-        """Upper 90 % bound of what the scores gained over the span: (b + t₀.₉₀ · SE) · span.
+    def gain_bound(self, level: float) -> float:
+        """Upper bound of what the scores gained over the span: (b + t_level · SE) · span.
 
         Infinite with less than one degree of freedom, unless the scores lie on the line.
         """
@@ -45,7 +43,7 @@ class PlateauFit:
         if self.df < 1.0:
             return math.inf
         # Whole degrees of freedom, on the side of caution: their quantiles are remembered.
-        quantile = student_quantile(_LEVEL, math.floor(self.df))
+        quantile = student_quantile(level, math.floor(self.df))
         return (self.slope + quantile * self.slope_se) * self.span
 
 

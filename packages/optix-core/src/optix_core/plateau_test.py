@@ -8,45 +8,48 @@ from typing import Any, final
 
 from optix_core.errors import CheckpointCorruptError
 from optix_core.eval_metrics import EvalMetrics
-from optix_core.plateau_fit import PlateauFit, fit_plateau
+from optix_core.plateau_fit import fit_plateau
+from optix_core.plateau_rule import N_SMOOTHED, RULES, Course, PlateauRule
 
 CAPACITY = 1024
 """Evaluations of a round that are kept; beyond, the older half goes."""
-MIN_EVALUATIONS = 6
-"""Evaluations that a line goes through at least."""
 SHARE = 0.4
-"""Share of the round's windows that it goes through, the last ones."""
-TOLERANCE = 0.07
-"""Share of the score's range that may be left to gain."""
-NEAR = 0.05
-"""Share of the score's range that the level may lie below the highest running mean."""
-IN_A_ROW = 3
-"""Evaluations in a row at which it has to hold."""
-N_SMOOTHED = 5
-"""Evaluations in a running mean, and in the level of the beginning."""
-RISE_IN_NOISE = 3.0
-"""By how many times its noise the score must have risen."""
+"""Share of the round's windows that a line goes through, the last ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateauProof:
     """Why a run counts as being at its plateau."""
 
-    fit: PlateauFit
-    """The line through its last scores."""
-    score_range: float
-    """Of the run's smoothed scores."""
-    rise: float
-    """Level of the line less the level of the run's first evaluations."""
+    rule: PlateauRule
+    """By which rule."""
+    course: Course
+    """What the run had shown."""
 
     def __str__(self) -> str:
         """Return the sentence for a report."""
-        fit = self.fit
+        fit, level = self.course.fit, self.rule.level
+        gain = max(0.0, fit.gain_bound(level))
         return (
             f"the plateau test: over the last {fit.n} evaluations ({fit.span:.0f} windows) the "
-            f"score gained at most {max(0.0, fit.gain_bound):.3g} (90 % bound), of a range of "
-            f"{self.score_range:.4g}, after a rise of {self.rise:.4g}"
+            f"score gained at most {gain:.3g} ({100 * level:.0f} % bound), of a range of "
+            f"{self.course.score_range:.4g}, after a rise of {self.course.rise:.4g}"
         )
+
+
+@dataclass(slots=True)
+class _Streak:
+    """Evaluations in a row at which a rule was met, and the window of the first of them."""
+
+    n: int = 0
+    since: int = 0
+
+    def follow(self, *, is_met: bool, window_id: int) -> None:
+        if not is_met:
+            self.n = 0
+            return
+        self.since = self.since if self.n else window_id
+        self.n += 1
 
 
 @final
@@ -54,9 +57,9 @@ class PlateauTest:
     """Follows the evaluations of a run and says when they prove a plateau.
 
     At each evaluation a line is fitted (`fit_plateau`) through the last 40 % of the round's
-    windows, at least 6 evaluations. Range is that of the running mean of 5 evaluations over the
-    whole run, noise the larger of the scores' deviation round the line and their known standard
-    error. The run is at a plateau where, at 3 evaluations in a row,
+    windows. Noise is the larger of the scores' deviation round the line and their known standard
+    error. Range is that of the running mean of 5 evaluations over the whole run. The run is at a
+    plateau where, at 3 evaluations in a row and with a line through at least 6,
 
     * (b + t₀.₉₀ · SE) · span < 0.07 · range: whatever it may still be gaining is little;
     * level > highest running mean - 0.05 · range - noise · 2/√5: it has not fallen from its best,
@@ -64,11 +67,19 @@ class PlateauTest:
     * level - first evaluations > 3 · noise: it has risen. A score that is flat from the beginning
       may rise late, so that the count alone may end such a run.
 
-    A new round has evaluations of its own; range and beginning are the run's, so that a variant
-    that starts at the height of its parent need not rise again.
+    Or, so that what is learned at once need not be watched for long, where the scores deviate from
+    a line through at least 4 by no more than 1.5 times their known error, or 1 % of the range: the
+    same with a bound of 80 % and 0.15, 0.03 instead of 0.05 and b · span < 0.05 · range, at 3
+    evaluations in a row which span 15 % of the round. There the first score counts for range and
+    beginning as well, since the mean of the first five may lie near the end already.
 
-    The constants are those of `benchmarks/stopping.py`, chosen on its development seeds. For a
-    round of more than 1,024 evaluations the line may go through fewer than 40 % of them.
+    A new round has evaluations of its own; range and beginning are the run's, so that a variant
+    that starts at the height of its parent need not rise again. It is always watched for the longer
+    time, for what it may learn has hardly begun.
+
+    The constants (`plateau_rule`) are those of `benchmarks/stopping.py`, chosen on its development
+    seeds. For a round of more than 1,024 evaluations the line may go through fewer than 40 % of
+    them.
     """
 
     def __init__(self) -> None:
@@ -76,15 +87,17 @@ class PlateauTest:
         self._beginning: list[float] = []
         self._low = math.inf
         self._high = -math.inf
+        self._n_rounds = 0
         self.begin_round()
 
     def begin_round(self) -> None:
         """Begin a round: its evaluations are those that follow."""
+        self._n_rounds += 1
         self._windows: list[int] = []
         self._scores: list[float] = []
         self._errors: list[float] = []
-        self._first_window: int | None = None
-        self._n_in_a_row = 0
+        self._first_window = 0
+        self._streaks = [_Streak() for _ in RULES]
 
     def observe(self, metrics: EvalMetrics, window_id: int) -> PlateauProof | None:
         """Take in an evaluation.
@@ -102,9 +115,11 @@ class PlateauTest:
         if not is_known or error is None or not math.isfinite(error):
             return None
         self._add(window_id, metrics.primary_score, abs(error))
-        proof = self._prove(window_id)
-        self._n_in_a_row = 0 if proof is None else self._n_in_a_row + 1
-        return proof if self._n_in_a_row >= IN_A_ROW else None
+        proofs = [
+            self._follow(rule, streak, window_id)
+            for rule, streak in zip(RULES, self._streaks, strict=True)
+        ]
+        return next((proof for proof in proofs if proof is not None), None)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next evaluation depends on."""
@@ -115,7 +130,8 @@ class PlateauTest:
             "scores": list(self._scores),
             "errors": list(self._errors),
             "first_window": self._first_window,
-            "n_in_a_row": self._n_in_a_row,
+            "n_rounds": self._n_rounds,
+            "streaks": [[streak.n, streak.since] for streak in self._streaks],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -130,14 +146,17 @@ class PlateauTest:
             self._windows = [int(window) for window in state["windows"]]
             self._scores = [float(score) for score in state["scores"]]
             self._errors = [float(error) for error in state["errors"]]
-            first = state["first_window"]
-            self._first_window = None if first is None else int(first)
-            self._n_in_a_row = int(state["n_in_a_row"])
+            self._first_window = int(state["first_window"])
+            self._n_rounds = int(state["n_rounds"])
+            self._streaks = [
+                _Streak(int(n), int(since))
+                for (n, since), _ in zip(state["streaks"], RULES, strict=True)
+            ]
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointCorruptError(f"not a state of a PlateauTest: {error}") from error
 
     def _add(self, window_id: int, score: float, error: float) -> None:
-        if self._first_window is None:
+        if not self._windows:
             self._first_window = window_id
         if len(self._beginning) < N_SMOOTHED:
             self._beginning.append(score)
@@ -151,24 +170,34 @@ class PlateauTest:
             for kept in (self._windows, self._scores, self._errors):
                 del kept[: CAPACITY // 2]
 
-    def _prove(self, window_id: int) -> PlateauProof | None:
-        n = max(MIN_EVALUATIONS, self._n_recent(window_id))
-        if len(self._scores) < n:
+    def _follow(self, rule: PlateauRule, streak: _Streak, window_id: int) -> PlateauProof | None:
+        course = self._course(rule, window_id)
+        is_met = course is not None and rule.is_met(course)
+        streak.follow(is_met=is_met, window_id=window_id)
+        if course is None or streak.n < rule.in_a_row:
+            return None
+        held, round_windows = window_id - streak.since, window_id - self._first_window
+        if held < rule.held_share * round_windows:
+            return None
+        return PlateauProof(rule=rule, course=course)
+
+    def _course(self, rule: PlateauRule, window_id: int) -> Course | None:
+        n = max(rule.min_evaluations, self._n_recent(window_id))
+        is_too_early = len(self._scores) < n or self._low > self._high
+        if is_too_early or (rule.is_quick and self._n_rounds > 1):
             return None
         fit = fit_plateau(self._windows[-n:], self._scores[-n:])
         if fit is None:
             return None
-        score_range = self._high - self._low
-        noise = max(fit.residual_sd, median(self._errors[-n:]))
-        rise = fit.level - mean(self._beginning)
-        is_flat = fit.gain_bound < TOLERANCE * score_range
-        slack = noise * 2.0 / math.sqrt(N_SMOOTHED)
-        is_at_its_height = fit.level > self._high - NEAR * score_range - slack
-        if not (is_flat and is_at_its_height and rise > RISE_IN_NOISE * noise):
-            return None
-        return PlateauProof(fit=fit, score_range=score_range, rise=rise)
+        low, beginning, first = self._low, mean(self._beginning), self._beginning[0]
+        return Course(
+            fit=fit,
+            known_error=median(self._errors[-n:]),
+            low=min(low, first) if rule.is_quick else low,
+            high=self._high,
+            beginning=min(beginning, first) if rule.is_quick else beginning,
+        )
 
     def _n_recent(self, window_id: int) -> int:
-        first = window_id if self._first_window is None else self._first_window
-        cut = window_id - SHARE * (window_id - first + 1)
+        cut = window_id - SHARE * (window_id - self._first_window + 1)
         return sum(window > cut for window in self._windows)
