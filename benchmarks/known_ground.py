@@ -55,7 +55,7 @@ GROUNDS = (
     Ground(env_id="CartPole-v1", max_steps=100_000, goal=500.0),
     Ground(env_id="Acrobot-v1", max_steps=100_000, goal=-85.0),
     Ground(env_id="Pendulum-v1", max_steps=20_000, goal=-165.0),
-    Ground(env_id="MountainCarContinuous-v0", max_steps=20_000, goal=90.0),
+    Ground(env_id="MountainCarContinuous-v0", max_steps=50_000, goal=90.0),
     Ground(env_id="LunarLander-v3", max_steps=500_000, goal=200.0, n_seeds=3),
 )
 
