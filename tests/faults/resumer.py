@@ -13,6 +13,7 @@ from typing import Any
 
 from optix_core import LoopCallback, state_keeper
 
+from .power_loss import Disk, images, powered
 from .registry_killer import fork
 from .resume_scene import build, marks
 from .write_killer import Changes
@@ -152,6 +153,41 @@ def kill_changes(kind: str, step: int) -> None:
                 kill_and_resume(root, share, kill_at)
             sys.stdout.write(f"{kind}: {n_changes} changes\n")
             sys.stdout.flush()
+
+    with_whole_run(kind, then)
+
+
+def cut_power(kind: str, step: int, seed: int) -> None:
+    """Resume a run from what a power cut before each `step`-th operation may have left.
+
+    A snapshot that was being removed may be there again, whole or damaged, so these are not
+    compared.
+    """
+    rng = random.Random(seed)  # noqa: S311
+
+    def run(home: Path, images_at: Path) -> None:
+        n_operations = 0
+
+        def cut(disk: Disk) -> None:
+            nonlocal n_operations
+            n_operations += 1
+            if n_operations % step == 0:
+                for image in images(disk, images_at, rng, 1):
+                    image.rename(images_at / f"{n_operations}-{image.name}")
+
+        home.mkdir()
+        images_at.mkdir()
+        with powered(home, cut):
+            run_here(kind, home / "run", OFTEN, Killer())
+
+    def then(root: Path) -> None:
+        assert comes_to_its_end(lambda: run(root / "home", root / "images"))
+        found = sorted((root / "images").iterdir())
+        assert len(found) > 3
+        for image in found:
+            left_out = {"snapshots", *not_handed_back(image / "run")}
+            assert run_in_child(kind, image / "run", 0.02)
+            compare(kind, root, f"images/{image.name}/run", left_out)
 
     with_whole_run(kind, then)
 

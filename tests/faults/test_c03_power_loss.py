@@ -13,6 +13,7 @@ from optix_core.run_directory import RunDirectory
 
 from .power_loss import Disk, images, powered
 from .registry_scene import load, load_best, save
+from .script import run_script
 
 BEFORE = {2: 9.0, 3: 2.0, 4: 3.0}
 PRUNED = 3
@@ -97,6 +98,17 @@ def test_a_run_that_ended_outlives_the_power(tmp_path: Path) -> None:
         found = RunDirectory(image / "run")
         assert found.read_asked() == {"run": {"seed": 1}}
         assert [event["event"] for event in found.journal.read()] == ["run_started"]
+
+
+def test_a_run_is_resumed_from_what_a_power_cut_leaves() -> None:
+    """Its journal, state and rows of replay are as if nothing had been."""
+    run_script("resumer", "cut_power", "replay", 211, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["replay", "spawns", "population"])
+def test_runs_are_resumed_from_what_power_cuts_leave(kind: str) -> None:
+    run_script("resumer", "cut_power", kind, 29, 1, timeout_s=1800)
 
 
 def test_events_after_the_last_sync_may_be_lost_but_none_before(tmp_path: Path) -> None:
