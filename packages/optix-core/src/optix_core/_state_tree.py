@@ -5,6 +5,7 @@ bool, int, float and str, to a depth of 32. Everything comes back with its exact
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, cast
 
 import numpy as np
@@ -55,22 +56,24 @@ def is_storable(tree: object) -> bool:
 
 
 def _pack(value: object, where: str, arrays: Arrays, depth: int) -> Any:
-    if type(value) in _PLAIN:
+    # First what nearly all is: a long history is made of finite floats in dicts.
+    kind = type(value)
+    if kind in _PLAIN or (kind is float and isfinite(cast("float", value))):
         return value
     if depth > MAX_DEPTH // 2:
         raise ContractViolationError(
             f"{where} is nested deeper than {MAX_DEPTH // 2} levels; flatten it"
         )
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         named = cast("Mapping[Any, Any]", value).items()
         return {
             _key(name, where): _pack(item, f"{where}.{name}", arrays, depth + 1)
             for name, item in named
         }
-    if type(value) in (list, tuple):
+    if kind is list or kind is tuple:
         items = enumerate(cast("Sequence[object]", value))
         packed = [_pack(item, f"{where}[{i}]", arrays, depth + 1) for i, item in items]
-        return packed if type(value) is list else {_TUPLE: packed}
+        return packed if kind is list else {_TUPLE: packed}
     if isinstance(value, np.ndarray | np.generic):
         tag = _ARRAY if isinstance(value, np.ndarray) else _SCALAR
         return {tag: _keep(np.asarray(cast("NDArray[Any]", value)), where, arrays)}

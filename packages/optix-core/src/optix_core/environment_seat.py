@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optix_core._state_tree import is_storable
 from optix_core.abilities import HasState, supports
@@ -83,9 +84,9 @@ class EnvironmentSeat:
             f"{_MAX_RESETS} times in a row; no episode can begin"
         )
 
-    def end_window(self, actions: Sequence[Any]) -> None:
-        """Take note of the actions of a window that is complete."""
-        self._trace.extend(actions[self._trace_from :])
+    def end_window(self, actions: Sequence[Any], stacked: NDArray[Any]) -> None:
+        """Take note of the actions of a window that is complete, as they were and as one array."""
+        self._trace.extend(actions[self._trace_from :], stacked[self._trace_from :])
         self._trace_from = 0
 
     def state_dict(self) -> dict[str, Any]:

@@ -106,6 +106,8 @@ class EpisodeData:
         Empty where none ended.
         """
         returns, rows, _ = self._split_returns()
+        if self.num_envs == 1:
+            return returns
         # Stable, so that environments stay in order where several end at one step.
         return returns[np.argsort(rows, kind="stable")]
 
@@ -134,12 +136,14 @@ class EpisodeData:
         rows: list[NDArray[np.intp]] = []
         returns: list[FloatArray] = []
         for env in range(self.num_envs):
-            column, ends = rewards[:, env], np.flatnonzero(dones[:, env])
+            column, ends = rewards[:, env], dones[:, env].nonzero()[0]
             if not len(ends):
                 after[env] = before[env] + column.sum()
                 continue
             cut = int(ends[-1]) + 1
-            ended = np.add.reduceat(column[:cut], np.concatenate(([0], ends[:-1] + 1)))
+            starts = np.zeros_like(ends)
+            starts[1:] = ends[:-1] + 1
+            ended = np.add.reduceat(column[:cut], starts)
             ended[0] += before[env]
             after[env] = column[cut:].sum()
             rows.append(ends)

@@ -93,14 +93,19 @@ class ActionTrace:
         self._seed, self._length = seed, 0
         self._parts, self._are_python = [], []
 
-    def extend(self, actions: Sequence[Any]) -> None:
-        """Take the actions of a window, in order."""
+    def extend(self, actions: Sequence[Any], stacked: NDArray[Any] | None = None) -> None:
+        """Take the actions of a window, in order; copies them.
+
+        Args:
+            actions: as they were.
+            stacked: the same as one array, where there is one already.
+        """
         self._length += len(actions)
         if self._length > MAX_STEPS:
             self._seed, self._parts, self._are_python = None, [], []
         if self._seed is None or not len(actions):
             return
-        self._parts.append(stack_rows(actions))
+        self._parts.append(stack_rows(actions) if stacked is None else stacked.copy())
         self._are_python.append(not isinstance(actions[0], np.generic | np.ndarray))
 
     def actions(self) -> Iterator[Any]:

@@ -220,7 +220,8 @@ class LoopController:
         parts, window_id = self._parts, self._progress.window_id
         self._progress.steps += window.length
         self._learning.begin_window()
-        window = replace(window, episode_id=window_id)
+        if window.episode_id != window_id:
+            window = replace(window, episode_id=window_id)
         is_finite = parts.guard.passes(window)
         if is_finite:
             window = parts.judge.observe(window)

@@ -39,8 +39,9 @@ class RowLog:
 
     def append(self, row: Any) -> None:
         """Keep a row. Where this call would be felt, append to `rows` what it would."""
-        dtype, shape = self.layout(row)
-        if type(row) is np.ndarray and row.dtype is dtype and row.shape == shape:
+        if not self.rows:
+            self.layout(row)
+        if type(row) is np.ndarray and row.dtype is self._dtype and row.shape == self._shape:
             self.rows.append(row.tobytes())
         else:
             self.rows.append(self.keep_odd(row))

@@ -64,6 +64,7 @@ class RunRecorder:
         self._started_at = clock()
         self._hyperparams: Mapping[str, Any] | None = None
         self._best: Mapping[str, Any] = best_fields(None)
+        self._last_best: PolicySnapshot | None = None
         self.run_id = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -129,10 +130,12 @@ class RunRecorder:
         if outcome.hyperparams != self._hyperparams:
             self._hyperparams = outcome.hyperparams
             changed["hyperparams"] = outcome.hyperparams
-        best = best_fields(outcome.best)
-        if best != self._best:
-            self._best = best
-            changed.update(best)
+        if outcome.best is not self._last_best:
+            self._last_best = outcome.best
+            best = best_fields(outcome.best)
+            if best != self._best:
+                self._best = best
+                changed.update(best)
         ended, metrics = outcome.window.episode_returns, outcome.metrics
         self.event(
             "window",

@@ -88,14 +88,14 @@ class WindowBuilder:
         return carried + float(np.array(self.rewards[start:]).sum())
 
     def _stack_observations(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        # Row t + 1 is the successor of row t, but for the few that were noted. These are stacked
-        # behind the rows, so that one conversion decides the dtype of all.
+        # Row t + 1 is the successor of row t, but for the few that were noted, the last row always.
+        # These are stacked behind the rows, so that one conversion decides the dtype of all.
         n_rows = len(self)
         stacked = self.observations.stack()
-        successor_of = np.arange(1, n_rows + 1)
-        for row, place in self._successors:
-            successor_of[row] = n_rows + place
-        return stacked[:n_rows], stacked[successor_of]
+        successors = stacked[1 : n_rows + 1].copy()
+        rows, places = map(list, zip(*self._successors, strict=True))
+        successors[rows] = stacked[n_rows:][places]
+        return stacked[:n_rows], successors
 
     def _reward_column(self) -> FloatArray:
         return np.array(self.rewards, dtype=np.float64)
