@@ -23,7 +23,7 @@ class LoopSettings:
     """How `optix train` collects, validates and stops; nothing depends on the environment's id.
 
     A run that has risen stops when the plateau test proves that it rises no more: a CartPole-v1
-    that is solved after 10,000 steps stops at about 30,000. The test needs evaluations close
+    that is solved after 10,000 steps stops at about 20,000. The test needs evaluations close
     together, hence `plateau_threshold` 10 and intervals of at most 4 windows.
 
     Patience is for runs that have not risen. They stop after `dormant_threshold` evaluations in a
