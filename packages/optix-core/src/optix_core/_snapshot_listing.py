@@ -48,7 +48,7 @@ class Listing:
                 snapshot_id=name,
                 sequence=record.sequence,
                 run_id=record.run_id,
-                score=record.read_metrics().primary_score,
+                score=record.read_score(),
                 is_choice=record.is_choice,
             )
             for name, record in self.records.items()

@@ -18,6 +18,7 @@ from optix_core.errors import CheckpointCorruptError, HyperparamError
 MAX_DEPTH = 64
 """No JSON of ours is nested deeper."""
 _MAX_SHOWN = 80
+_ATOMS = frozenset({type(None), bool, int, float, str})
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -60,6 +61,8 @@ def from_stored(value: Any, depth: int = 0) -> Any:
     Raises:
         CheckpointCorruptError: if it was not made by `to_stored`, or is nested too deeply.
     """
+    if type(value) in _ATOMS:
+        return value
     if depth > MAX_DEPTH:
         raise CheckpointCorruptError(f"JSON is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, list):

@@ -358,5 +358,5 @@ def _is_of(record: SnapshotRecord, snapshot: PolicySnapshot) -> bool:
         record.sequence == snapshot.sequence
         and record.run_id == snapshot.run_id
         and record.episode_id == snapshot.episode_id
-        and is_same(record.read_metrics().primary_score, snapshot.eval_metrics.primary_score)
+        and is_same(record.read_score(), snapshot.eval_metrics.primary_score)
     )

@@ -10,6 +10,7 @@ import numpy as np
 from optix_core.errors import ContractViolationError
 
 MetricValue = float | int | bool | str | None
+_PLAIN = frozenset({float, int, bool, str, type(None)})
 
 
 @dataclass(slots=True)
@@ -76,6 +77,8 @@ class EvalMetrics:
 
 
 def _as_float(score: object) -> float:
+    if type(score) is float:
+        return score
     number = cast("object", score.item()) if _is_numpy_scalar(score) else score
     if isinstance(number, bool) or not isinstance(number, numbers.Real):
         raise ContractViolationError(
@@ -86,7 +89,7 @@ def _as_float(score: object) -> float:
 
 
 def _as_plain(value: Any) -> MetricValue:
-    return value.item() if _is_numpy_scalar(value) else value
+    return value.item() if type(value) not in _PLAIN and _is_numpy_scalar(value) else value
 
 
 def _is_numpy_scalar(value: Any) -> TypeGuard[np.generic]:
