@@ -390,11 +390,11 @@ class LoopController:
         )
         try:
             self._recorder.end(report)
+            self._parts.tuning.let_go(self._branches)
             close_branches(self._parts, is_over=ending.reason not in RESUMABLE)
         finally:
             self._parts.directory.end_run()
         self._book.bests.release()
-        self._parts.tuning.let_go(self._branches)
         if failure is None and errors:
             raise errors[0]
         return report
