@@ -164,7 +164,7 @@ TUNERS: dict[str, Callable[[], BaseOptimizer]] = {
     "replay": BackoffOptimizer,
     "evidence": lambda: BackoffOptimizer(mode="evidence"),
     "pbt": lambda: PBTOptimizer(seed=2),
-    "population": lambda: PopulationOptimizer(n_members=3, n_episodes=2),
+    "population": lambda: PopulationOptimizer(n_members=3, n_episodes=2, waits=False),
     "optuna": lambda: OptunaOptimizer(n_trials=3, rungs=2, rung_windows=2, n_episodes=2),
 }
 AGENTS: dict[str, Callable[[int], Softmax]] = {"replay": Remembering, "steered": Steered}

@@ -45,7 +45,7 @@ def test_without_optuna_the_error_says_what_to_install(
     assert not RUN_DIR.exists()
 
 
-@pytest.mark.parametrize("name", ["population", "evidence", "optuna"])
+@pytest.mark.parametrize("name", ["evidence", "optuna"])
 def test_branches_count_as_training(optix: RunCommand, name: str) -> None:
     done = optix(*TRAIN, "--tuner", name, "--max-steps", "4000")
     assert done.code == 0, done.err
@@ -59,3 +59,12 @@ def test_branches_count_as_training(optix: RunCommand, name: str) -> None:
     assert f"; {n_branched} more on branches" in done.out
     asked = tomllib.loads((RUN_DIR / "run.toml").read_text(encoding="utf-8"))["asked"]
     assert asked["train"]["tuner"] == name
+
+
+def test_a_population_lets_a_learner_that_rises_train_alone(optix: RunCommand) -> None:
+    done = optix(*TRAIN, "--tuner", "population", "--max-steps", "4000")
+    assert done.code == 0, done.err
+    (stopped,) = (event for event in journal_of(RUN_DIR) if event["event"] == "run_stopped")
+    assert stopped["branch_windows"] == 0
+    asked = tomllib.loads((RUN_DIR / "run.toml").read_text(encoding="utf-8"))["asked"]
+    assert asked["train"]["tuner"] == "population"

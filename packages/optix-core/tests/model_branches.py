@@ -16,6 +16,11 @@ EVIDENCE = [EvalMetrics(0.0, {"n_episodes": 8, "score_se": 1.0})]
 """A history that carries evidence."""
 
 
+def evaluation(window_id: int, score: float = 0.0) -> EvalMetrics:
+    """The score of a window."""
+    return EvalMetrics(score, {"n_episodes": 8, "score_se": 1.0}, window_id)
+
+
 def near(name: str, optimum: float) -> Callable[[Mapping[str, Any]], float]:
     """Skill a window: 1 at the optimum of one hyperparameter, less the more decades away."""
     return lambda params: math.exp(-(math.log10(params[name] / optimum) ** 2))
@@ -40,6 +45,7 @@ class ModelBranches:
     noise: float = 0.1
     max_windows: int | None = None
     steered: frozenset[str] = frozenset()
+    has_held_out: bool = True
     learner_windows: int = 1
     branch_windows: int = 0
     snapshots: dict[str, Policy] = field(default_factory=dict[str, Policy])
@@ -111,8 +117,9 @@ class ModelBranches:
         assert self.holds[unit.parent] > 0
         parent = replace(self.snapshots[unit.parent], params=copy.deepcopy(unit.hyperparams))
         child = self.trained(parent, unit.n_windows)
-        noise = np.random.default_rng(unit.exam_seed).normal(scale=self.noise, size=unit.n_episodes)
-        returns = child.skill + noise
+        # Scored by its own training, it has met episodes of its own.
+        seed, size = (unit.exam_seed, unit.n_episodes) if unit.n_episodes else (unit.seed, 8)
+        returns = child.skill + np.random.default_rng(seed).normal(scale=self.noise, size=size)
         se = float(np.std(returns, ddof=1) / math.sqrt(len(returns)))
         return UnitResult(
             child=self._keep(child) if unit.n_windows else unit.parent,

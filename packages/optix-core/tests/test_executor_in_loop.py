@@ -142,7 +142,12 @@ def journal(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "make", [PopulationOptimizer, lambda: BackoffOptimizer(mode="evidence")], ids=["pop", "pairs"]
+    "make",
+    [
+        lambda: PopulationOptimizer(n_members=4, waits=False),
+        lambda: BackoffOptimizer(mode="evidence"),
+    ],
+    ids=["pop", "pairs"],
 )
 def test_every_unit_goes_to_the_executor_and_the_run_comes_out_the_same(
     tmp_path: Path, make: Any
@@ -188,7 +193,7 @@ def test_policies_of_a_play_off_are_examined_at_the_same_time(tmp_path: Path) ->
 
 def test_who_made_an_executor_closes_it_and_nothing_of_its_work_stays(tmp_path: Path) -> None:
     executor = Elsewhere(tmp_path)
-    train(tmp_path, PopulationOptimizer(), executor)
+    train(tmp_path, PopulationOptimizer(n_members=4, waits=False), executor)
     assert not executor.is_closed
     store = RunDirectory(tmp_path).branch_store()
     store.save(FakeAgent(), EvalMetrics(0.0), HyperparamSet({}))

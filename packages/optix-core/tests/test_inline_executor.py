@@ -27,7 +27,7 @@ from optix_core.errors import (
     ContractViolationError,
     PipelineError,
 )
-from optix_core.examination import Examination
+from optix_core.examination import Examination, Sample
 from optix_core.executor import Executor
 from optix_core.inline_executor import InlineExecutor, Workbench, keep
 from optix_core.testing import FakeAgent, ScriptedPipeline
@@ -38,6 +38,15 @@ from .toy_task import NoisyMirror, SkillAgent, growth
 pytestmark = pytest.mark.usefixtures("without_sync")
 
 WINDOW = 10
+
+
+def unplayed(*_: Any) -> Any:
+    raise AssertionError("nothing is to be played")
+
+
+def a_window() -> EpisodeData:
+    agent = SkillAgent()
+    return next(SimplePipeline(NoisyMirror(), agent, WINDOW).episodes())
 
 
 class Scene:
@@ -144,6 +153,26 @@ def test_no_windows_examine_the_parent_alone(scene: Scene) -> None:
     assert (result.child, result.steps, result.windows) == (scene.parent, 0, 0)
     assert len(scene.store.snapshots()) <= n_snapshots + 1
     assert scene.agent.windows == []
+
+
+def test_without_episodes_training_itself_is_the_score(scene: Scene) -> None:
+    (result,) = scene.do(scene.unit(n_windows=3, n_episodes=0))
+    later = np.concatenate([window.rewards for window in scene.agent.windows[1:]])
+    assert result.metrics.n_episodes == 2 * WINDOW
+    assert result.metrics.primary_score == pytest.approx(later.mean())
+    assert (result.steps, result.exam_steps) == (3 * WINDOW, 0)
+
+
+def test_where_too_few_episodes_ended_late_all_windows_are_the_score() -> None:
+    ended, none = np.array([1.0, 3.0]), np.zeros(0)
+    windows = [
+        Sample(returns=returns, total_reward=total, steps=5)
+        for returns, total in ((ended, 7.0), (none, 8.0), (none, 9.0))
+    ]
+    examination = Examination(evaluator=ReturnEvaluator(), play=unplayed, play_on=unplayed)
+    assert examination.of_training(a_window(), windows).metrics.primary_score == 2.0
+    # Where none ended at all the windows themselves are what is compared.
+    assert examination.of_training(a_window(), windows[1:]).metrics.primary_score == 8.5
 
 
 def test_children_stay_until_they_are_let_go_of(scene: Scene) -> None:
@@ -314,6 +343,7 @@ def test_an_unknown_parent_is_an_error(scene: Scene) -> None:
     [
         ({"n_windows": -1}, "n_windows of a work unit must be at least 0, got -1"),
         ({"n_episodes": 1}, "n_episodes of a work unit must be at least 2, got 1"),
+        ({"n_episodes": 0, "n_windows": 0}, "n_episodes of a work unit must be at least 2, got 0"),
         ({"seed": -1}, "seed of a work unit must be at least 0, got -1"),
         ({"exam_seeds": (3,)}, r"exam_seeds of a work unit must be at least 2, got \(3,\)"),
     ],

@@ -24,6 +24,7 @@ from optix_core import (
     SimplePipeline,
     StopReason,
     render_report,
+    state_keeper,
 )
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_core.state_store import StateStore
@@ -60,8 +61,13 @@ def train(
     return optimizer.run(), agent
 
 
+def population(n_members: int = 4) -> PopulationOptimizer:
+    """One that branches at every generation, however the learner does."""
+    return PopulationOptimizer(n_members=n_members, waits=False)
+
+
 def tuners() -> list[BaseOptimizer]:
-    return [PopulationOptimizer(), BackoffOptimizer(mode="evidence")]
+    return [population(), BackoffOptimizer(mode="evidence")]
 
 
 both = pytest.mark.parametrize("tuner", tuners(), ids=lambda tuner: type(tuner).__name__)
@@ -117,7 +123,7 @@ def test_same_seed_same_journal(tmp_path: Path, tuner: BaseOptimizer) -> None:
 
 
 def test_branches_leave_the_registry_of_the_run_alone(tmp_path: Path) -> None:
-    report, agent = train(tmp_path, PopulationOptimizer())
+    report, agent = train(tmp_path, population())
     registry = CheckpointRegistry(tmp_path)
     best = registry.load_best(agent)
     assert best is not None
@@ -142,8 +148,8 @@ def held_by_state(path: Path) -> set[str]:
     """The snapshots of branches that the saved state of a population tells of."""
     saved = StateStore(path / "state").load()
     assert saved is not None
-    members: list[dict[str, Any]] = saved.tree["run"]["tuning"]["state"]["members"]
-    return {member["snapshot"] for member in members if member["snapshot"]}
+    state: dict[str, Any] = saved.tree["run"]["tuning"]["state"]
+    return {member["snapshot"] for member in state["members"] if member["snapshot"]}
 
 
 class Fragile(SkillAgent):
@@ -163,15 +169,18 @@ class Fragile(SkillAgent):
 
 
 @pytest.mark.parametrize("ends_by", ["itself", "budget", "interrupt", "failure"])
-def test_a_run_leaves_no_branch_that_nobody_needs(tmp_path: Path, ends_by: str) -> None:
+def test_a_run_leaves_no_branch_that_nobody_needs(
+    tmp_path: Path, ends_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only a state that may be resumed has a claim on them."""
+    monkeypatch.setattr(state_keeper, "SHARE", 1e9)  # the state of every window is saved
     agents = {"itself": Fragile(ceiling=5.0), "failure": Fragile(fails_at=30)}
     agent = agents.get(ends_by, Fragile())
     settings: dict[str, Any] = {"callbacks": [Ending()] if ends_by == "interrupt" else []}
     if ends_by == "itself":
         settings |= {"max_episodes": None, "dormant_threshold": 6}
     with suppress(KeyboardInterrupt, ArithmeticError):
-        train(tmp_path, PopulationOptimizer(n_members=3), agent, **settings)
+        train(tmp_path, population(n_members=3), agent, **settings)
     assert read_journal(tmp_path, "unit")
     (ended,) = read_journal(tmp_path, "run_stopped")
     reasons = {"budget": ["max windows"], "interrupt": ["interrupted"], "failure": ["failed"]}
@@ -189,7 +198,7 @@ def test_between_two_probes_no_branch_is_needed(tmp_path: Path) -> None:
 
 
 def test_branches_of_a_killed_run_go_when_another_begins(tmp_path: Path) -> None:
-    train(tmp_path, PopulationOptimizer())
+    train(tmp_path, population())
     registry = CheckpointRegistry(tmp_path / "branches")
     left = registry.save(SkillAgent({"rate": 1.0}), EvalMetrics(1.0), HyperparamSet({}))
     train(tmp_path, NoTuner())
@@ -204,7 +213,7 @@ def test_a_run_ends_well_whose_branches_cannot_be_removed(
         raise OSError(errno.EROFS, "read-only")
 
     monkeypatch.setattr(CheckpointRegistry, "clear", refuse)
-    report, _ = train(tmp_path, PopulationOptimizer())
+    report, _ = train(tmp_path, population())
     assert report.stop_reason is StopReason.MAX_WINDOWS
     assert "read-only" in caplog.text
     monkeypatch.undo()
@@ -212,7 +221,7 @@ def test_a_run_ends_well_whose_branches_cannot_be_removed(
 
 
 def test_a_tuner_that_was_used_begins_anew_in_the_next_run(tmp_path: Path) -> None:
-    tuner = PopulationOptimizer()
+    tuner = population()
     train(tmp_path, tuner, max_episodes=16)
     report, _ = train(tmp_path, tuner, max_episodes=16)
     assert report.windows == 16
@@ -226,7 +235,7 @@ def test_a_run_without_a_budget_stops_by_itself(tmp_path: Path) -> None:
             return min(super().act(observation), 5.0)
 
     settings: dict[str, Any] = {"max_episodes": None, "dormant_threshold": 6}
-    report, _ = train(tmp_path, PopulationOptimizer(), Saturated({"rate": 0.01}), **settings)
+    report, _ = train(tmp_path, population(), Saturated({"rate": 0.01}), **settings)
     assert report.stop_reason is not StopReason.MAX_WINDOWS
     assert report.branch_windows > 0
 
@@ -237,7 +246,7 @@ def test_an_agent_that_keeps_a_value_back_ends_the_run(tmp_path: Path) -> None:
             """Change nothing."""
 
     with pytest.raises(ContractViolationError, match="gives back"):
-        train(tmp_path, PopulationOptimizer(), Deaf({"rate": 3e-4}))
+        train(tmp_path, population(), Deaf({"rate": 3e-4}))
 
 
 def test_an_error_on_a_branch_ends_the_run_with_the_learner_as_it_was(tmp_path: Path) -> None:
@@ -249,7 +258,7 @@ def test_an_error_on_a_branch_ends_the_run_with_the_learner_as_it_was(tmp_path: 
 
     agent = Fragile({"rate": 3e-4})
     with pytest.raises(ZeroDivisionError, match="a branch") as raised:
-        train(tmp_path, PopulationOptimizer(), agent)
+        train(tmp_path, population(), agent)
     assert agent.params == {"rate": 3e-4}
     assert "in window" in raised.value.__notes__[0]
     assert read_journal(tmp_path, "run_stopped")[-1]["stop_reason"] == "failed"
@@ -271,7 +280,7 @@ def test_training_after_branches_begins_on_a_seed_of_its_own(tmp_path: Path) -> 
         SkillAgent({"rate": 3e-4}),
         SimplePipeline(env, window_size=WINDOW),
         val_pipeline=SimplePipeline(NoisyMirror(), window_size=WINDOW),
-        optimizer=PopulationOptimizer(),
+        optimizer=population(),
         checkpoint_dir=tmp_path,
         max_episodes=40,
         seed=0,

@@ -9,9 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from optix_core import EvalMetrics
 from optix_core.optimizers.population_optimizer import PopulationOptimizer
 
-from .model_branches import EVIDENCE, ModelBranches, near
+from .model_branches import ModelBranches, evaluation, near
 
 N_MEMBERS = 3
 PARAMS = {"rate": 1e-4, "gamma": 0.9, "count": 4}
@@ -23,16 +24,24 @@ class PopulationModel(RuleBasedStateMachine):
     @initialize(
         seed=st.integers(0, 2**16),
         noise=st.sampled_from([1e-6, 0.1, 10.0]),
+        has_held_out=st.booleans(),
         max_windows=st.none() | st.integers(5, 200),
     )
-    def begin(self, seed: int, noise: float, max_windows: int | None) -> None:
+    def begin(
+        self, seed: int, noise: float, max_windows: int | None, *, has_held_out: bool
+    ) -> None:
         self.branches = ModelBranches(
-            dict(PARAMS), near("rate", 1e-2), noise=noise, max_windows=max_windows
+            dict(PARAMS),
+            near("rate", 1e-2),
+            noise=noise,
+            max_windows=max_windows,
+            has_held_out=has_held_out,
         )
         self.tuner = PopulationOptimizer(n_members=N_MEMBERS)
         self.tuner.set_rng(np.random.default_rng(seed))
         self.age = 0
-        self.is_fresh = True
+        self.is_void = False
+        self.history: list[EvalMetrics] = []
 
     @rule(n_windows=st.integers(1, 12))
     def play(self, n_windows: int) -> None:
@@ -40,22 +49,23 @@ class PopulationModel(RuleBasedStateMachine):
         for _ in range(n_windows):
             self.branches.next_window()
 
-    @rule()
-    def evaluate(self) -> None:
+    @rule(score=st.sampled_from([0.0, 0.1, 5.0]))
+    def evaluate(self, score: float) -> None:
         before, was = self.branches.branch_windows, len(self.branches.ages)
         began, learner = self.tuner.state_dict()["began"], self.branches.learner_windows
-        self.tuner.step(self.branches, EVIDENCE)
-        if self.is_fresh:
-            self.age, self.is_fresh = 0, False
+        self.history.append(evaluation(learner - 1, score))
+        is_alone = not self.tuner.members or self.is_void
+        self.tuner.step(self.branches, self.history)
+        self.is_void = False
         if len(self.branches.ages) > was:
             trained = learner - began
-            self.age += trained
+            self.age = trained if is_alone else self.age + trained
             assert self.branches.branch_windows - before == trained * (N_MEMBERS - 1)
 
     @rule()
     def restart(self) -> None:
         self.tuner.on_restart()
-        self.is_fresh = True
+        self.is_void = True
         self.branches.learner = self.branches.learner.__class__(0.0, 0, dict(PARAMS))
 
     @rule(seed=st.integers(0, 2**16))
@@ -67,9 +77,8 @@ class PopulationModel(RuleBasedStateMachine):
 
     @invariant()
     def members_are_of_one_age(self) -> None:
-        if self.is_fresh or not self.tuner.members:
-            return
-        assert {member.age for member in self.tuner.members} == {self.age}
+        if self.tuner.members:
+            assert {member.age for member in self.tuner.members} == {self.age}
 
     @invariant()
     def just_what_is_used_is_held(self) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("without_sync")
 N_WINDOWS = 48
 
 TUNERS: dict[str, Callable[[], BaseOptimizer]] = {
-    "population": lambda: PopulationOptimizer(n_members=3),
+    "population": lambda: PopulationOptimizer(n_members=3, waits=False),
     "evidence": lambda: BackoffOptimizer(mode="evidence"),
     "optuna": lambda: OptunaOptimizer(n_trials=3, rungs=2, rung_windows=2),
 }

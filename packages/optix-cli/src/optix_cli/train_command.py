@@ -71,8 +71,9 @@ def train(
         ensemble: Members of the ensemble at most; the weakest are pruned. Default: all.
         tuner: Who tunes hyperparameters beside the step size, which is steered of itself: none,
             backoff (the documented arithmetic), evidence (probe and counter-probe on two branches
-            of training), population (four members in turns) or optuna (trials that are pruned; pip
-            install optix-cli[optuna]). Branches count as training.
+            of training), population (others take turns with the learner while scores do not
+            rise) or optuna (trials that are pruned; pip install optix-cli[optuna]). Branches count
+            as training.
     """
     request = TrainRequest(
         env_id=env_id,

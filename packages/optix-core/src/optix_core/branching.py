@@ -34,6 +34,14 @@ class Branches(Protocol):
         ...
 
     @property
+    def has_held_out(self) -> bool:
+        """Whether the run validates on a pipeline of its own.
+
+        Otherwise the training pipeline plays held-out episodes as well.
+        """
+        ...
+
+    @property
     def steered(self) -> Collection[str]:
         """Hyperparameters that the loop itself steers, so that a tuner need not."""
         ...

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Self, final
 
 import numpy as np
 
 from optix_core.base_evaluator import BaseEvaluator
-from optix_core.episode_data import EpisodeData
+from optix_core.episode_data import EpisodeData, FloatArray
 from optix_core.errors import ContractViolationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.finite_check import count_non_finite
@@ -56,12 +56,53 @@ class Examination:
         if unit.exam_seeds is not None:
             return score_episodes(self.evaluator, self.play_on(unit.exam_seeds))
         windows = self.play(unit.exam_seed, unit.n_episodes)
-        returns = np.concatenate([window.episode_returns for window in windows])
+        sample = [Sample.of(window) for window in windows]
+        steps = sum(part.steps for part in sample)
+        return Exam(metrics=self._judge(windows[-1], sample), steps=steps)
+
+    def of_training(self, last: EpisodeData, sample: Sequence["Sample"]) -> Exam:
+        """Score the later half of what was learned from; all of it where too few episodes ended.
+
+        Args:
+            last: the newest window.
+            sample: what is kept of each window, oldest first.
+
+        Raises:
+            ContractViolationError: if the evaluator returns no EvalMetrics.
+        """
+        later = sample[len(sample) // 2 :]
+        n_ended = sum(len(part.returns) for part in later)
+        metrics = self._judge(last, later if n_ended >= MIN_EPISODES else sample)
+        return Exam(metrics=metrics, steps=0)
+
+    def _judge(self, last: EpisodeData, sample: Sequence["Sample"]) -> EvalMetrics:
+        returns = np.concatenate([part.returns for part in sample])
         if len(returns) < MIN_EPISODES:
-            returns = np.array([window.total_reward for window in windows])
-        window = replace(windows[-1], returns_since_decision=returns, episode_id=0)
-        metrics = checked(self.evaluator.score_validation(window), "score_validation")
-        return Exam(metrics=metrics, steps=sum(window.length for window in windows))
+            returns = np.array([part.total_reward for part in sample])
+        window = replace(last, returns_since_decision=returns, episode_id=0)
+        return checked(self.evaluator.score_validation(window), "score_validation")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """What a score needs of a window."""
+
+    returns: FloatArray
+    """Of the episodes that ended in it, [n]."""
+    total_reward: float
+    """Of the whole window."""
+    steps: int
+    """Its environment steps."""
+
+    @classmethod
+    def of(cls, window: EpisodeData) -> Self:
+        """Take from a window what its score needs."""
+        return cls(
+            returns=window.episode_returns,
+            total_reward=window.total_reward,
+            steps=window.length,
+        )
 
 
 def score_episodes(evaluator: BaseEvaluator, window: EpisodeData) -> Exam:

@@ -12,7 +12,7 @@ from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import CheckpointNotFoundError, ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
-from optix_core.examination import Examination
+from optix_core.examination import Examination, Sample
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.read_back import put_into_force
@@ -102,17 +102,21 @@ class InlineExecutor:
         # After the weights, whose snapshot brings the hyperparameters of the parent.
         put_into_force(bench.agent, HyperparamSet(dict(unit.hyperparams)), "a work unit")
         reset_state()
-        steps = self._train(unit)
+        last, sample = self._train(unit)
         hyperparams = read_hyperparams(bench.agent)
         # Before the examination, which may move what acting moves.
         child = keep(bench.store, bench.agent).snapshot_id if unit.n_windows else unit.parent
-        exam = bench.examination.of(unit)
+        exam = (
+            bench.examination.of(unit)
+            if last is None or unit.n_episodes
+            else bench.examination.of_training(last, sample)
+        )
         return UnitResult(
             child=child,
             hyperparams=hyperparams.params,
             metrics=exam.metrics,
             windows=unit.n_windows,
-            steps=steps,
+            steps=sum(part.steps for part in sample),
             exam_steps=exam.steps,
             returns=exam.returns,
         )
@@ -121,14 +125,15 @@ class InlineExecutor:
         if result.windows:
             self._bench.store.unpin(result.child)
 
-    def _train(self, unit: WorkUnit) -> int:
+    def _train(self, unit: WorkUnit) -> tuple[EpisodeData | None, list[Sample]]:
+        """Learn from the unit's windows; returns the newest, and what a score needs of each."""
         self._bench.begin(unit.seed)
-        steps = 0
+        window, sample = None, list[Sample]()
         for _ in range(unit.n_windows):
             window = self._bench.next_window()
-            steps += window.length
+            sample.append(Sample.of(window))
             self._bench.learn(self._bench.agent, window)
-        return steps
+        return window, sample
 
     @contextmanager
     def _learner_put_aside(self) -> Generator[Callable[[], None]]:

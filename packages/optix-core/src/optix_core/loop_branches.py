@@ -89,6 +89,7 @@ def open_branches(
             begin=stage.begin,
             on_adopt=on_adopt,
             max_windows=parts.max_windows,
+            has_held_out=parts.val_pipeline is not None,
             steered=lambda: [] if steering.held is None else [steering.held],
         )
     )

@@ -41,6 +41,8 @@ class BranchParts:
     """Forgets what the policy before has shown."""
     max_windows: int | None
     """The budget of the run."""
+    has_held_out: bool
+    """Whether there is a validation pipeline."""
     steered: Callable[[], Collection[str]]
     """Says which hyperparameters the loop steers."""
 
@@ -77,6 +79,11 @@ class RunBranches:
         """Windows that branches may still take, all but one of the budget; None for no limit."""
         budget = self._parts.max_windows
         return None if budget is None else max(0, budget - self.windows - 1)
+
+    @property
+    def has_held_out(self) -> bool:
+        """Whether the run validates on a pipeline of its own."""
+        return self._parts.has_held_out
 
     @property
     def steered(self) -> Collection[str]:

@@ -30,14 +30,17 @@ class WorkUnit:
     exam_seed: int
     """What the held-out episodes are drawn from: units that share it are compared in pairs."""
     n_episodes: int = 8
-    """Held-out episodes at least; ≥ 2."""
+    """Held-out episodes at least; ≥ 2. Or 0: the windows that it learns from, of which there must
+    be one then, are what it is scored on, and not one step more is played."""
     exam_seeds: tuple[int, ...] | None = None
     """Seeds of the held-out episodes, one each, at least 2, where they are given one by one; None
     draws them from `exam_seed`."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        least = {"seed": 0, "n_windows": 0, "exam_seed": 0, "n_episodes": MIN_EPISODES}
+        is_scored_by_training = self.n_episodes == 0 and self.n_windows > 0
+        n_episodes = 0 if is_scored_by_training else MIN_EPISODES
+        least = {"seed": 0, "n_windows": 0, "exam_seed": 0, "n_episodes": n_episodes}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise ConfigurationError(
@@ -59,7 +62,7 @@ class UnitResult:
     hyperparams: dict[str, Any]
     """In force at its end, as read back: a step size may have been steered on the way."""
     metrics: EvalMetrics
-    """Its score on held-out episodes, with the evidence that the evaluator gives."""
+    """Its score, on held-out episodes or in training, with the evaluator's evidence."""
     windows: int
     """Windows learned from."""
     steps: int
@@ -68,3 +71,15 @@ class UnitResult:
     """Environment steps of the held-out episodes."""
     returns: tuple[float, ...] = ()
     """Returns of the episodes on `exam_seeds`, in their order; () where none were given."""
+
+
+def untrained(unit: WorkUnit, metrics: EvalMetrics) -> UnitResult:
+    """Return what a unit that trains nothing comes to where its score is known already."""
+    return UnitResult(
+        child=unit.parent,
+        hyperparams=dict(unit.hyperparams),
+        metrics=metrics,
+        windows=0,
+        steps=0,
+        exam_steps=0,
+    )

@@ -57,7 +57,7 @@ class BranchSearch(BaseOptimizer):
         """Release what is held and forget what was tried."""
 
     @abstractmethod
-    def _go_on(self, branches: Branches) -> None:
+    def _go_on(self, branches: Branches, history: Sequence[EvalMetrics]) -> None:
         """Take the next step of the search, or end it."""
 
     @property
@@ -88,19 +88,19 @@ class BranchSearch(BaseOptimizer):
     def step(
         self,
         branches: Branches,
-        history: Sequence[EvalMetrics],  # noqa: ARG002 - the contract's
+        history: Sequence[EvalMetrics],
     ) -> None:
         """Go on with the search, unless it is over.
 
         Args:
             branches: of the run.
-            history: not asked: branches are examined on episodes of their own.
+            history: evaluations of the learner, oldest first.
         """
         if self._is_void:
             self._drop(branches)
             self._is_over = self._is_void = False
         if not self._is_over:
-            self._go_on(branches)
+            self._go_on(branches, history)
 
     def state_dict(self) -> dict[str, Any]:
         """Return whether the search is over or void, the inferred domains, and the generator."""

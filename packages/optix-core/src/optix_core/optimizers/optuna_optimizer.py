@@ -1,7 +1,7 @@
 """A bridge to Optuna: each trial trains from where the run stood at first."""
 
 import copy
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, final
@@ -13,6 +13,7 @@ from optix_core.component_state import read_state
 from optix_core.domain import Domain
 from optix_core.domain_scale import at, declared_room, place, spread_without_bounds
 from optix_core.errors import ConfigurationError
+from optix_core.eval_metrics import EvalMetrics
 from optix_core.optimizers.branch_gate import is_proven_better
 from optix_core.optimizers.branch_search import BranchSearch, SearchState
 from optix_core.seeds import draw_seed
@@ -123,7 +124,11 @@ class OptunaOptimizer(BranchSearch):
         self._release(branches)
         self._trials = []
 
-    def _go_on(self, branches: Branches) -> None:
+    def _go_on(
+        self,
+        branches: Branches,
+        history: Sequence[EvalMetrics],  # noqa: ARG002 - trials are compared with each other
+    ) -> None:
         """Run one trial; after the last one hand over to the best."""
         if self._start is None:
             self._begin(branches)
