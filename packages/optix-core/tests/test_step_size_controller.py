@@ -98,6 +98,19 @@ def test_an_agent_that_says_how_far_its_weights_went_is_not_probed(
     assert not caplog.records
 
 
+def test_lessons_that_move_the_weights_too_far_are_taken_back() -> None:
+    by, data = controller(), window()
+    assert by.after_learn(data, {"update_ratio": 0.0})  # nothing was learned yet
+    assert [by.after_learn(data, {"update_ratio": 0.02}) for _ in range(9)] == [False] * 8 + [True]
+    by.on_restart()
+    assert not by.after_learn(data, {"update_ratio": 0.02})
+    assert by.after_learn(data, {"update_ratio": 0.009})
+    assert by.is_watchful
+    assert by.after_learn(data, {"update_ratio": 0.001})
+    assert not by.is_watchful
+    assert by.after_learn(data, {"update_ratio": 0.02})
+
+
 def test_a_divergence_counts_for_more_than_weights() -> None:
     by, data = controller(), window()
     by.after_learn(data, {"update_ratio": 1.0, "kl": 0.001})

@@ -23,7 +23,14 @@ from optix_core.policy_probe import (
     open_probe,
 )
 from optix_core.step_size import StepSize, find_step_size
-from optix_core.step_size_rule import HIGHEST_KL, factor_for, factor_for_ratio, is_ruinous
+from optix_core.step_size_rule import (
+    HIGHEST_KL,
+    RATIO_BAND,
+    RUINOUS_RATIO,
+    factor_for,
+    factor_for_ratio,
+    is_ruinous,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +66,9 @@ class StepSizeController:
 
     **Lessons that are taken back.** While no change has been as small as it should be yet, the step
     size may be wrong by any factor, and one lesson may ruin the policy for good. `after_learn`
-    answers whether the lesson is to stand; where it changed the policy by a KL beyond 0.1, ten
-    times the target, it is not, 8 times in a row at most. The caller puts back the weights that
-    it kept, which it has to do while `is_watchful` alone.
+    answers whether the lesson is to stand; where it changed the policy by a KL beyond 0.1, or the
+    weights by a ratio beyond 0.01, ten times the aim, it is not, 8 times in a row at most. The
+    caller puts back the weights that it kept, which it has to do while `is_watchful` alone.
 
     **When it abstains**, and says so once in the log: where the domain has `probe=False` and
     `learn` returns none of these; where the agent would have to act and has more than 1 MiB of
@@ -121,22 +128,21 @@ class StepSizeController:
             Whether the lesson is to stand.
         """
         probe, self._probe = self._probe, None
-        change = self._conclude_by(probe, window, diagnostics)
+        kl, ratio = _told(diagnostics, _KL_NAMES), _told(diagnostics, _RATIO_NAMES)
+        self._is_told = kl is not None or ratio is not None
+        if kl is None and ratio is not None:
+            return self._stands_by_weights(ratio)
+        change = self._conclude_by(probe, window, kl)
         return change is None or not self._undoable or self._stands(change)
 
     def _conclude_by(
-        self, probe: Probe | None, window: EpisodeData, diagnostics: Mapping[str, Any]
+        self, probe: Probe | None, window: EpisodeData, kl: float | None
     ) -> PolicyChange | None:
-        kl, ratio = _told(diagnostics, _KL_NAMES), _told(diagnostics, _RATIO_NAMES)
-        self._is_told = kl is not None or ratio is not None
         if kl is not None:
             change = PolicyChange(amount=kl)
             self._conclude(change, window, is_exact=True)
             return change
-        if ratio is not None:
-            # How far weights went does not show whether the policy is ruined: the lesson stands.
-            self._factor, self._undoable = factor_for_ratio(ratio), 0
-        if probe is None or ratio is not None:
+        if probe is None:
             return None
         with _measuring():
             change = probe.change()
@@ -153,6 +159,15 @@ class StepSizeController:
             self._undoable -= 1
             return False
         if change.is_churn or change.amount <= HIGHEST_KL:
+            self._undoable = 0
+        return True
+
+    def _stands_by_weights(self, ratio: float) -> bool:
+        self._factor = factor_for_ratio(ratio)
+        if self._undoable and ratio > RUINOUS_RATIO:
+            self._undoable -= 1
+            return False
+        if 0.0 < ratio <= RATIO_BAND[1]:
             self._undoable = 0
         return True
 

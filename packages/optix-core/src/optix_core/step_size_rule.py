@@ -17,6 +17,8 @@ RUINOUS_KL = 10.0 * TARGET_KL
 """A change beyond this is no lesson: chosen on development seeds of the public study."""
 RATIO_BAND = (5e-4, 3e-3)
 """An update's length may be so large a share of the weights' length."""
+RUINOUS_RATIO = 1e-2
+"""Ten times the usual advice: what first lessons at ten times a good step size come to."""
 CHURN_BAND = (0.08, 0.35)
 """Share of greedy actions that may change per 1,000 environment steps."""
 _CHURN_STEPS = 1000.0
