@@ -24,10 +24,11 @@ OURS: Mapping[str, Ours] = {
     "evidence-backoff": Ours(
         lambda: {**NO_STOP, "optimizer": BackoffOptimizer(dict(BOUNDS), mode="evidence")}
     ),
-    "population": Ours(lambda: {**NO_STOP, "optimizer": PopulationOptimizer()}),
+    "population": Ours(lambda: {**NO_STOP, "optimizer": PopulationOptimizer()}, knows_budget=True),
     "evolution": Ours(evolves=True),
     "no-controller": Ours(
-        lambda: {**NO_STOP, "autotune": False, "optimizer": PopulationOptimizer()}
+        lambda: {**NO_STOP, "autotune": False, "optimizer": PopulationOptimizer()},
+        knows_budget=True,
     ),
     "no-confirmation": Ours(lambda: {"confirm": False}),
     "selection-only": Ours(lambda: {**NO_STOP, "autotune": False}),

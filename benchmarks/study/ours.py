@@ -46,6 +46,8 @@ class Ours:
     """Makes what `RLOptimizer` is given beside agent, pipeline, directory and seed."""
     evolves: bool = False
     """Whether variants are spawned at each convergence, until the budget is spent."""
+    knows_budget: bool = False
+    """Whether the loop is told how long the run may be; a search cuts its trials by it too."""
     budget_factor: int = 1
     """Times the task's budget that the run may take."""
 
@@ -84,9 +86,10 @@ def run_ours(key: RunKey, condition: Ours) -> RunRecord:
             checkpoint_dir=directory,
             seed=key.seed,
             callbacks=callbacks,
+            max_episodes=task.n_windows if condition.knows_budget else None,
             **condition.options(),
         ).run()
-    stopped_itself = report.stop_reason is not StopReason.STOPPED
+    stopped_itself = report.stop_reason not in (StopReason.STOPPED, StopReason.MAX_WINDOWS)
     return RunRecord(
         key=key,
         curve=bench.curve,
