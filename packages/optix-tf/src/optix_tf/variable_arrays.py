@@ -54,7 +54,9 @@ def assign_arrays(variables: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
             "that was saved"
         )
     for name, variable in variables.items():
-        variable.assign(arrays[name])
+        # TensorFlow's variable: Keras' own assign converts first and reads back after, thrice the
+        # time, for shapes and dtypes that were just compared.
+        variable.value.assign(arrays[name], read_value=False)
 
 
 def _differences(name: str, variable: Any, array: NDArray[Any]) -> list[str]:
