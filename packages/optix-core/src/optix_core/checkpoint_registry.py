@@ -170,6 +170,11 @@ class CheckpointRegistry:
             CheckpointCorruptError: if it is damaged; the agent is as it was.
             ContractViolationError: if the agent does not give back the hyperparameters that it got.
         """
+        self._load(snapshot, agent)
+
+    def _load(
+        self, snapshot: PolicySnapshot, agent: BaseAgent, *, is_verified: bool = False
+    ) -> None:
         with self._reading() as root:
             name = snapshot.snapshot_id
             if root is None or sequence_of(name) is None:
@@ -179,7 +184,8 @@ class CheckpointRegistry:
                 raise CheckpointNotFoundError(
                     f"{name} in {self._root} is another one than was asked for, which is gone"
                 )
-            verify_snapshot(root, name, record)
+            if not is_verified:
+                verify_snapshot(root, name, record)
             try:
                 agent.load_weights(self._weights_path(name))
             except Exception:
@@ -199,7 +205,7 @@ class CheckpointRegistry:
             if best is None:
                 return None
             try:
-                self.load(best, agent)
+                self._load(best, agent, is_verified=True)
             except CheckpointNotFoundError:
                 continue  # another process replaced it just now
             return best

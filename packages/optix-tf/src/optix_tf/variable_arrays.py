@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from optix_core.errors import CheckpointError
-from optix_tf._tensorflow import Model, Optimizer
+from optix_tf._tensorflow import Model, Optimizer, tf
 
 _LEARNING_RATE = "learning_rate"
 _SHOWN = 4
@@ -28,7 +27,7 @@ def variables_of(model: Model, optimizer: Optimizer) -> dict[str, Any]:
 
 def arrays_of(variables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Copy variables into arrays."""
-    return {name: np.array(variable.numpy()) for name, variable in variables.items()}
+    return {name: _read(variable.value) for name, variable in variables.items()}
 
 
 def shapes_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
@@ -54,9 +53,14 @@ def assign_arrays(variables: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
             "that was saved"
         )
     for name, variable in variables.items():
-        # TensorFlow's variable: Keras' own assign converts first and reads back after, thrice the
-        # time, for shapes and dtypes that were just compared.
-        variable.value.assign(arrays[name], read_value=False)
+        # Keras' own assign converts first and reads back after: six times the time, for shapes and
+        # dtypes that were just compared.
+        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=arrays[name])
+
+
+def _read(variable: Any) -> NDArray[Any]:
+    # A variable's own `numpy` makes a second tensor of what it has read: twice the time.
+    return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype).numpy()
 
 
 def _differences(name: str, variable: Any, array: NDArray[Any]) -> list[str]:
