@@ -179,8 +179,10 @@ def build(kind: str, directory: Path, callback: LoopCallback) -> tuple[RLOptimiz
         "callbacks": [callback],
         "optimizer": TUNERS[kind]() if kind in TUNERS else None,
         "plateau_threshold": 2,
-        "dormant_threshold": 2 if kind == "spawns" else 99,
+        "dormant_threshold": 2 if kind in ("spawns", "watchdog") else 99,
     }
+    if kind == "watchdog":
+        settings |= {"watchdog": True, "max_interval_episodes": 2}
     agent: BaseAgent = given
     agents: list[Any] = [given]
     if kind in EVOLVED:
@@ -216,7 +218,7 @@ def examined_steps(kind: str) -> int:
 
     A play-off takes longer than the rest of the run; two kinds have one.
     """
-    return 60 if kind in ("spawns", "replay") else 25
+    return 60 if kind in ("spawns", "replay", "watchdog") else 25
 
 
 def environment(kind: str) -> Any:

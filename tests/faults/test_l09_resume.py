@@ -8,11 +8,12 @@ import pytest
 from .script import run_script
 
 KINDS = (
-    "backoff", "evidence", "pbt", "population", "optuna", "steered", "spawns", "ensemble", "replay",
+    "backoff", "evidence", "pbt", "population", "optuna", "steered", "watchdog", "spawns",
+    "ensemble", "replay",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("backoff", "optuna")])
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"backoff", "optuna", "watchdog"}))
 def test_kills_in_the_middle_of_windows(kind: str) -> None:
     run_script("resumer", "kill_windows", kind, 2, 0)
 
