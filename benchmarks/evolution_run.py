@@ -3,6 +3,8 @@
 Every step counts, of training and of validation alike; the test does not, since it decides nothing.
 """
 
+import copy
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from examples.numpy_ppo import Categorical, NumpyPPO, SquashedGaussian
 from optix_core import (
@@ -25,14 +28,13 @@ from optix_core import (
     RunReport,
     SeedPlan,
 )
-from optix_evolve import EnsembleAgent, NoiseLimits, PolicyManager
+from optix_evolve import EnsembleAgent, PolicyManager
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 
 N_ENVS, WINDOW_SIZE = 8, 128
-VALIDATION_EPISODES, TEST_EPISODES = 10, 50
+VALIDATION_EPISODES, TEST_EPISODES = 5, 50
 TEST_SEEDS_FROM = 1_000_000
 MAX_MEMBERS = 5
-NEVER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Task:
     """Return that counts as 0: a policy that knows nothing."""
     high: float
     """Return that counts as 1."""
+    level: float
+    """Return at which an agent counts as halfway there."""
 
     def normalised(self, score: float) -> float:
         """A return on the scale from `low` to `high`."""
@@ -60,12 +64,10 @@ class Condition:
     name: str
     spawns: bool = False
     """Whether variants are trained when a round has converged, till the budget is spent."""
-    plateau_threshold: int = NEVER
-    dormant_threshold: int = NEVER
-    max_scale: float = 0.1
-    """Largest relative step of a variant's hyperparameters; the default of `NoiseLimits`."""
     parts: int = 1
     """Runs from scratch that share the budget, each with as much of it."""
+    stops_at_level: bool = False
+    """Whether a run ends as soon as a validation scores the task's `level`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +78,16 @@ class Trained:
     best: NumpyPPO
     members: list[BaseAgent]
     weights: list[float]
-    snapshots: list[NumpyPPO]
-    """The run's highest scored policies, whichever round they are of."""
 
 
 @final
 class Budget(LoopCallback):
     """Ends the run when its steps are spent; before that, one that has converged goes on."""
 
-    def __init__(self, steps: int, *, goes_on: bool) -> None:
+    def __init__(self, steps: int, *, goes_on: bool, level: float) -> None:
         self._budget = steps
         self._goes_on = goes_on
+        self._level = level
 
     def bind(self, loop: LoopHandle) -> None:
         self._loop = loop
@@ -94,9 +95,34 @@ class Budget(LoopCallback):
     def on_episode_end(self, window_id: int, metrics: EvalMetrics | None) -> None:
         if self._loop.steps + self._loop.validation_steps >= self._budget:
             self._loop.stop("the budget of steps is spent")
+        elif metrics is not None and metrics.primary_score >= self._level:
+            self._loop.stop("the level is reached")
 
     def on_dormant(self, window_id: int) -> NextRound | None:
         return NextRound(self._loop.learner) if self._goes_on else None
+
+
+class Voter(NumpyPPO):
+    """A policy that keeps its probabilities to itself, so that an ensemble has to let it vote.
+
+    Optional methods count beside the `act` that they belong to: those repeated here, no others.
+    """
+
+    def act(self, observation: Any) -> Any:
+        return super().act(observation)
+
+    def act_greedy(self, observation: Any) -> Any:
+        return super().act_greedy(observation)
+
+    def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
+        return super().act_greedy_batch(observations)
+
+    @classmethod
+    def of(cls, agent: BaseAgent) -> BaseAgent:
+        """Return a voter with the policy of this agent."""
+        voter = copy.copy(agent)
+        voter.__class__ = cls
+        return voter
 
 
 def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
@@ -109,6 +135,7 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
     members = [member for part in parts for member in part.members]
     weights = [weight for part in parts for weight in part.weights]
     best = _test(task, chosen.best, seed)
+    voters = [Voter.of(member) for member in members]
     is_one = len(members) == 1  # then it is the best policy, and so is the ensemble
     return {
         "task": task.name,
@@ -122,9 +149,7 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
         "members": [best] if is_one else [_test(task, member, seed) for member in members],
         "weights": weights,
         "ensemble": best if is_one else _test(task, _ensemble_of(task, members, weights), seed),
-        "snapshots": _test(
-            task, _ensemble_of(task, chosen.snapshots, [1.0] * len(chosen.snapshots)), seed
-        ),
+        "vote": best if is_one else _test(task, _ensemble_of(task, voters, weights), seed),
         "cpu_s": round(time.process_time() - began, 2),
     }
 
@@ -138,17 +163,16 @@ def _train(task: Task, condition: Condition, seed: int, agents: Iterator[NumpyPP
             agent_factory=(lambda: next(agents)) if condition.spawns else None,
             signals="sound",
             stream=StringIO(),
-            noise_limits=NoiseLimits(max_scale=condition.max_scale),
         )
+        level = task.level if condition.stops_at_level else math.inf
         report = RLOptimizer(
             agent,
             BatchPipeline(make_vector(task.env_id, N_ENVS), window_size=WINDOW_SIZE),
             val_pipeline=_episodes(task.env_id, VALIDATION_EPISODES),
+            confirm=not condition.stops_at_level,  # which no fresh episodes are played for
             checkpoint_dir=directory,
             backoff_factor=1.0,  # every window is evaluated, whatever the condition
-            plateau_threshold=condition.plateau_threshold,
-            dormant_threshold=condition.dormant_threshold,
-            callbacks=[Budget(task.budget, goes_on=not condition.spawns), evolution],
+            callbacks=[Budget(task.budget, goes_on=not condition.spawns, level=level), evolution],
             seed=seed,
         ).run()
         return Trained(
@@ -156,16 +180,7 @@ def _train(task: Task, condition: Condition, seed: int, agents: Iterator[NumpyPP
             best=agent,
             members=manager.agents,
             weights=[member["weight"] for member in manager.status()["agents"]],
-            snapshots=_best_snapshots(manager.registry, agents),
         )
-
-
-def _best_snapshots(registry: CheckpointRegistry, agents: Iterator[NumpyPPO]) -> list[NumpyPPO]:
-    ranked = sorted(registry.snapshots(), key=lambda each: -each.eval_metrics.primary_score)
-    members = [next(agents) for _ in ranked[:MAX_MEMBERS]]
-    for snapshot, member in zip(ranked, members, strict=False):
-        registry.load(snapshot, member)
-    return members
 
 
 def _ensemble_of(

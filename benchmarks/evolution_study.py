@@ -1,7 +1,7 @@
-"""Does evolution help? The run's ensemble against its best policy, and rounds against one run.
+"""Does evolution help? An ensemble against its members, and rounds against one run.
 
-Both spend the same environment steps, training and validation together. Each run is a line of a
-journal; what is there already is not run again.
+Rounds and one run spend the same environment steps, training and validation together. Each run is
+a line of a journal; what is there already is not run again.
 
 Run: `uv run --group bench python -m benchmarks.evolution_study run --seeds 1000-1019`, then
 `... tables`
@@ -21,28 +21,16 @@ from benchmarks.evolution_tables import write_tables
 
 JOURNAL = Path(__file__).parent / "evolution-journal.jsonl"
 
-SMALL = "too small for one run"
 TASKS = (
-    Task(name=f"CartPole, {SMALL}", env_id="CartPole-v1", budget=25_000, low=20, high=500),
-    Task(name=f"Pendulum, {SMALL}", env_id="Pendulum-v1", budget=45_000, low=-1250, high=-160),
-    Task(name="Acrobot", env_id="Acrobot-v1", budget=60_000, low=-500, high=-80),
-    Task(name="Pendulum, ample", env_id="Pendulum-v1", budget=120_000, low=-1250, high=-160),
+    Task(name="CartPole", env_id="CartPole-v1", budget=250_000, low=20, high=500, level=150),
+    Task(name="Acrobot", env_id="Acrobot-v1", budget=200_000, low=-500, high=-80, level=-200),
+    Task(name="Pendulum", env_id="Pendulum-v1", budget=300_000, low=-1250, high=-160, level=-600),
 )
-CONDITIONS = (
-    Condition(name="one run"),
-    Condition(name="rounds", spawns=True, plateau_threshold=3, dormant_threshold=6),
-)
-TRIED = (
-    Condition(
-        name="wide rounds",
-        spawns=True,
-        plateau_threshold=3,
-        dormant_threshold=6,
-        max_scale=0.5,
-    ),
-    Condition(name="three runs", parts=3),
-)
-"""What was tried to mend it, on seeds below 100 alone."""
+HALFWAY = Condition(name="halfway", parts=5, stops_at_level=True)
+"""Agents trained apart from each other, each stopped at a middling level: still with faults."""
+ONE_RUN = Condition(name="one run")
+ROUNDS = Condition(name="rounds", spawns=True)
+CONDITIONS = (HALFWAY, ROUNDS, ONE_RUN)
 
 
 def main() -> None:
@@ -52,25 +40,18 @@ def main() -> None:
     parser.add_argument("--seeds", default="1000-1019")
     parser.add_argument("--journal", type=Path, default=JOURNAL)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--tried", action="store_true", help="also what was tried to mend it")
+    parser.add_argument("--only", nargs="+", choices=[each.name for each in CONDITIONS])
     arguments = parser.parse_args()
     first, last = (int(seed) for seed in arguments.seeds.split("-"))
     seeds = range(first, last + 1)
-    conditions = CONDITIONS + TRIED if arguments.tried else CONDITIONS
+    conditions = [each for each in CONDITIONS if each.name in (arguments.only or [each.name])]
     if arguments.what == "run":
         plan = [
-            (task, condition, seed)
-            for tasks in (TASKS[:3], TASKS[3:])  # should time run out, whole tasks are missing
-            for seed in seeds
-            for task in tasks
-            for condition in conditions
+            (task, condition, seed) for condition in conditions for seed in seeds for task in TASKS
         ]
         run_missing(arguments.journal, plan, arguments.processes)
     else:
-        rows = read_journal(arguments.journal)
-        played = {row["task"] for row in rows}
-        tasks = [task for task in TASKS if task.name in played]
-        write_tables(rows, tasks, conditions, seeds)
+        write_tables(read_journal(arguments.journal), TASKS, conditions, seeds)
 
 
 def run_missing(

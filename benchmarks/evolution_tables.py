@@ -22,12 +22,15 @@ Picked = dict[str, FloatArray]
 """Test returns, one a seed, of each task."""
 
 ALL = "all, normalised"
+ENSEMBLE = ("ensemble", "mean member", "best member", "vote", "best")
+"""What is made of a run with members. `best member` is the best in the test itself, which nobody
+knows beforehand; `best` is the policy that the run hands back."""
 
 
 def write_tables(
     rows: Rows, tasks: Sequence[Task], conditions: Sequence[Condition], seeds: Sequence[int]
 ) -> None:
-    """Print what each way of spending the budget reached, and how they compare."""
+    """Print what each condition reached, and how ensembles compare with their members."""
     runs = {(row["task"], row["condition"], row["seed"]): row for row in rows}
     per_condition = {
         condition.name: {
@@ -36,31 +39,20 @@ def write_tables(
         for condition in conditions
     }
     _write_spent(per_condition)
-    one = conditions[0].name
-    results: dict[str, Picked] = {
-        one: _pick(per_condition[one], "best"),
-        f"{one}: snapshots": _pick(per_condition[one], "snapshots"),
-    }
-    for name in [condition.name for condition in conditions if condition is not conditions[0]]:
-        rounds = per_condition[name]
-        results[f"{name}: best policy"] = _pick(rounds, "best")
-        results[f"{name}: snapshots"] = _pick(rounds, "snapshots")
-        results[f"{name}: ensemble"] = _pick(rounds, "ensemble")
-        results[f"{name}: mean member"] = _pick(rounds, "mean member")
+    results: dict[str, Picked] = {}
+    for name, spent in per_condition.items():
+        kinds = ENSEMBLE if any(len(row["members"]) > 1 for row in _all(spent)) else ("best",)
+        results |= {f"{name}: {kind}": _pick(spent, kind) for kind in kinds}
     _write_scores(results, tasks)
-    pairs = [(f"{one}: snapshots", one)]
-    pairs += [
-        (f"{name}: {ours}", theirs.format(name=name))
-        for name in [condition.name for condition in conditions if condition is not conditions[0]]
-        for ours, theirs in (
-            ("ensemble", "{name}: best policy"),
-            ("ensemble", "{name}: mean member"),
-            ("best policy", one),
-            ("ensemble", one),
-        )
-    ]
-    for ours, theirs in pairs:
-        _write_comparison(ours, theirs, results, tasks)
+    for name in per_condition:
+        for other in ENSEMBLE[1:]:
+            _write_pair(f"{name}: ensemble", f"{name}: {other}", results, tasks)
+    for kind in ("ensemble", "best"):
+        _write_pair(f"rounds: {kind}", "one run: best", results, tasks)
+
+
+def _all(spent: Mapping[str, Rows]) -> list[Mapping[str, Any]]:
+    return [row for rows in spent.values() for row in rows]
 
 
 def _pick(rounds: Mapping[str, Rows], what: str) -> Picked:
@@ -68,22 +60,27 @@ def _pick(rounds: Mapping[str, Rows], what: str) -> Picked:
 
 
 def _score(row: Mapping[str, Any], what: str) -> float:
+    voting = [m for m, w in zip(row["members"], row["weights"], strict=True) if w > 0]
     if what == "mean member":
-        voting = [m for m, w in zip(row["members"], row["weights"], strict=True) if w > 0]
         return float(np.mean(voting))
+    if what == "best member":
+        return float(np.max(voting))
     return float(row[what])
 
 
 def _write_spent(per_condition: Mapping[str, Mapping[str, Rows]]) -> None:
-    header = ("condition", "task", "training steps", "validation steps", "rounds", "CPU s a run")
+    header = ("condition", "task", "runs", "training steps", "validation steps", "members", "CPU s")
     medians = [
         [
             name,
             task,
+            str(len(rows)),
             *(
                 f"{np.median([row[key] for row in rows]):,.0f}"
-                for key in ("steps", "validation_steps", "rounds", "cpu_s")
+                for key in ("steps", "validation_steps")
             ),
+            f"{np.median([len(row['members']) for row in rows]):.0f}",
+            f"{np.median([row['cpu_s'] for row in rows]):.0f}",
         ]
         for name, tasks in per_condition.items()
         for task, rows in tasks.items()
@@ -100,6 +97,13 @@ def _write_scores(results: Mapping[str, Picked], tasks: Sequence[Task]) -> None:
         cells = [f"{one.estimate:.1f} ({one.low:.1f} to {one.high:.1f})" for one in each]
         rows.append([name, *cells, str(pooled)])
     write_table(header, rows)
+
+
+def _write_pair(
+    ours: str, theirs: str, results: Mapping[str, Picked], tasks: Sequence[Task]
+) -> None:
+    if ours in results and theirs in results:
+        _write_comparison(ours, theirs, results, tasks)
 
 
 def _write_comparison(
