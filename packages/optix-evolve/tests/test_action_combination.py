@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from optix_core.errors import ConfigurationError, ContractViolationError
 from optix_evolve.action_combination import ActionCombiner
@@ -79,8 +80,8 @@ def test_floats_average_and_keep_their_type() -> None:
     combiner = ActionCombiner()
     assert combiner.combine([1.0, 4.0], [2, 1]) == 2.0
     assert type(combiner.combine([1.0, 4.0], [2, 1])) is float
-    arrays = [np.array([0.0, 1.0], np.float32), np.array([1.0, 3.0], np.float32)]
-    mean = combiner.combine(arrays, [1, 3])
+    actions = [np.array([0.0, 1.0], np.float32), np.array([1.0, 3.0], np.float32)]
+    mean = combiner.combine(actions, [1, 3])
     assert mean.dtype == np.float32
     np.testing.assert_allclose(mean, [0.75, 2.5])
     assert type(combiner.combine([np.float32(1), np.float32(2)], [1, 1])) is np.float32
@@ -101,11 +102,51 @@ def test_a_discrete_space_may_start_anywhere() -> None:
         combiner.combine([2, 2], [1, 1])
 
 
-def test_probabilities_average_before_the_choice() -> None:
+def test_members_vote_for_what_they_hold_most_probable() -> None:
+    combiner = ActionCombiner(discrete(3))
+    unsure, sure = [0.1, 0.5, 0.4], [1.0, 0.0, 0.0]
+    assert combiner.combine_probabilities(np.array([unsure, unsure, sure]), [1, 1, 1]) == 1
+    assert combiner.combine_probabilities(np.array([unsure, unsure, sure]), [1, 1, 3]) == 0
+
+
+def test_the_mean_probability_decides_between_votes_of_equal_weight() -> None:
     combiner = ActionCombiner(discrete(3))
     one = np.array([[0.6, 0.4, 0.0], [0.2, 0.4, 0.4]])
     two = np.array([[0.0, 0.5, 0.5], [0.0, 0.0, 1.0]])
     assert combiner.combine_probabilities(np.stack([one, two]), [1, 1]).tolist() == [1, 2]
+    even = np.array([[0.0, 0.5, 0.5], [0.5, 0.5, 0.0]])
+    assert combiner.combine_probabilities(even, [1, 1]) == 1
+
+
+@given(
+    arrays(
+        np.float64,
+        st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4)),
+        elements=st.floats(0.0, 1.0),
+    ),
+    st.data(),
+)
+def test_choices_by_probability_are_those_of_a_plain_count(
+    probabilities: np.ndarray[Any, Any], data: st.DataObject
+) -> None:
+    n_members, n_places, n_actions = probabilities.shape
+    weights = data.draw(
+        st.lists(st.integers(1, 3), min_size=n_members, max_size=n_members), label="weights"
+    )
+    chosen = ActionCombiner().combine_probabilities(probabilities, weights)
+    for place in range(n_places):
+        votes = [0] * n_actions
+        for member, weight in enumerate(weights):
+            row = probabilities[member, place].tolist()
+            votes[row.index(max(row))] += weight
+        mean = np.average(probabilities[:, place], axis=0, weights=weights)
+        assert votes[chosen[place]] == max(votes)
+        rivals = [mean[k] for k in range(n_actions) if votes[k] == max(votes)]
+        assert mean[chosen[place]] == pytest.approx(max(rivals))
+
+
+def test_probabilities_that_do_not_fit_are_refused() -> None:
+    combiner = ActionCombiner(discrete(3))
     with pytest.raises(ContractViolationError, match="2 probabilities for 3 actions"):
         combiner.combine_probabilities(np.ones((2, 2)), [1, 1])
     with pytest.raises(ContractViolationError, match="NaN"):

@@ -55,14 +55,16 @@ def test_discrete_actions_without_distributions_are_voted_on() -> None:
     assert policy.probabilities(OBSERVATIONS) is None
 
 
-def test_probabilities_are_averaged_where_all_members_offer_them() -> None:
-    # Two of three would choose 0; the mean prefers 1.
+def test_where_all_members_offer_probabilities_each_votes_for_its_most_probable_action() -> None:
+    # Two of three would choose 0; the mean prefers 1, of which one is sure.
     policy = policy_of([Offers([0.6, 0.4]), Offers([0.6, 0.4]), Offers([0.0, 1.0])])
     mean = policy.probabilities(OBSERVATIONS)
     assert mean is not None
     assert_allclose(mean, np.tile([0.4, 0.6], (6, 1)))
-    assert policy.greedy(OBSERVATIONS[0]) == 1
-    assert_array_equal(policy.greedy_batch(OBSERVATIONS), [1] * 6)
+    assert policy.greedy(OBSERVATIONS[0]) == 0
+    assert_array_equal(policy.greedy_batch(OBSERVATIONS), [0] * 6)
+    even = policy_of([Offers([0.6, 0.4]), Offers([0.0, 1.0])])
+    assert even.greedy(OBSERVATIONS[0]) == 1, "the mean decides between votes of equal weight"
 
 
 def test_one_member_without_a_distribution_makes_it_a_vote() -> None:

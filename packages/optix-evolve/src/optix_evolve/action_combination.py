@@ -86,7 +86,11 @@ class ActionCombiner:
     def combine_probabilities(
         self, probabilities: NDArray[Any], weights: MemberWeights | ArrayLike
     ) -> NDArray[np.int64]:
-        """The actions of the highest mean probability; of several, the lowest.
+        """Each member votes for the action that it holds most probable; the weightiest wins.
+
+        Of several with equal weight the one of the highest mean probability wins, of several of
+        these the lowest. The maximum of the mean alone is no choice of anybody: where members are
+        unsure of good actions, a member that is sure of a bad one decides for all of them.
 
         Args:
             probabilities: one member a row, [members, ..., actions].
@@ -107,7 +111,14 @@ class ActionCombiner:
         mean = weighted_mean(probabilities, weights)
         if not np.isfinite(mean).all():
             raise ContractViolationError("a member's action probabilities are NaN or infinite")
-        return mean.argmax(axis=-1) + self._start
+        given_weights = weights if isinstance(weights, MemberWeights) else MemberWeights(weights)
+        choices = probabilities.argmax(axis=-1)
+        tally = np.stack(
+            [np.tensordot(given_weights.shares, choices == k, axes=1) for k in range(given)],
+            axis=-1,
+        )
+        leads = tally >= tally.max(axis=-1, keepdims=True) - TIE
+        return np.where(leads, mean, -np.inf).argmax(axis=-1) + self._start
 
 
 def _rule_for(space: object | None) -> _Rule:

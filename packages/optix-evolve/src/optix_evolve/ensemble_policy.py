@@ -20,9 +20,10 @@ from optix_evolve.member_inference import MemberInference
 class EnsemblePolicy:
     """Combines members' actions; members of weight 0 are not asked.
 
-    Where every member offers probabilities of discrete actions (`HasActionDistribution`), their
-    weighted mean decides: greedily by its maximum, the lowest action of equals; exploring by a
-    draw from it. Otherwise members act and `ActionCombiner` combines. Members of one structure
+    Where every member offers probabilities of discrete actions (`HasActionDistribution`), each
+    votes greedily for the action that it holds most probable, and the mean of the probabilities
+    decides between equals; exploring draws from that mean. Otherwise members act and
+    `ActionCombiner` combines. Members of one structure
     are asked in one forward pass (`MemberInference`), single observations as a batch of one;
     observations that are mappings or tuples in a loop.
 
@@ -51,9 +52,9 @@ class EnsemblePolicy:
 
     def greedy_batch(self, observations: NDArray[Any]) -> Any:
         """The combined actions [B, ...] for observations [B, ...], as `greedy` one by one."""
-        probabilities = self.probabilities(observations)
-        if probabilities is not None:
-            return self._combiner.combine_probabilities(probabilities[np.newaxis], [1.0])
+        offered = self._offered(observations)
+        if offered is not None:
+            return self._combiner.combine_probabilities(offered, self._weights)
         return self._combined(Question.GREEDY, observations)
 
     def explore(self, observation: Any, rng: np.random.Generator) -> Any:
@@ -77,12 +78,21 @@ class EnsemblePolicy:
         Raises:
             ContractViolationError: if members have different numbers of actions.
         """
+        offered = self._offered(observations)
+        return None if offered is None else weighted_mean(offered, self._weights).astype(np.float64)
+
+    def _offered(self, observations: NDArray[Any]) -> NDArray[Any] | None:
+        """The members' action probabilities, one member a row [N, B, K]; None as `probabilities`.
+
+        Raises:
+            ContractViolationError: if members have different numbers of actions.
+        """
         self._look_at_members()
         if not self._offers_probabilities:
             return None
         offered = self._inference.ask(Question.DISTRIBUTION, observations)
         if isinstance(offered, np.ndarray):
-            return weighted_mean(cast("NDArray[Any]", offered), self._weights).astype(np.float64)
+            return cast("NDArray[Any]", offered)
         if any(isinstance(each, tuple) for each in offered) or isinstance(offered, tuple):
             self._offers_probabilities = False
             return None
