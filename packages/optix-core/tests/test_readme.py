@@ -19,7 +19,7 @@ def test_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {"__name__": "readme"}
     capped = example.replace(end, f"{end[:-1]}, max_episodes=30)")
     exec(compile(capped, "README", "exec"), names)  # noqa: S102
-    assert names["report"].windows == 30
+    assert names["report"].windows <= 30
     assert names["report"].best_score > 0.8
     assert names["agent"].share() > 0.8
     left = {path.name for path in (tmp_path / "checkpoints").iterdir()}
