@@ -102,27 +102,29 @@ class Budget(LoopCallback):
         return NextRound(self._loop.learner) if self._goes_on else None
 
 
-class Voter(NumpyPPO):
-    """A policy that keeps its probabilities to itself, so that an ensemble has to let it vote.
+class Mixture(NumpyPPO):
+    """Acts by the maximum of its members' mean probabilities, the rule that a vote is held to."""
 
-    Optional methods count beside the `act` that they belong to: those repeated here, no others.
-    """
+    members: Sequence[NumpyPPO]
+    weights: Sequence[float]
 
     def act(self, observation: Any) -> Any:
-        return super().act(observation)
+        return self.act_greedy(observation)
 
     def act_greedy(self, observation: Any) -> Any:
-        return super().act_greedy(observation)
+        return self.act_greedy_batch(np.asarray(observation)[np.newaxis])[0]
 
     def act_greedy_batch(self, observations: NDArray[Any]) -> Any:
-        return super().act_greedy_batch(observations)
+        offered = [member.action_distribution(observations) for member in self.members]
+        return np.average(offered, axis=0, weights=self.weights).argmax(axis=-1)
 
     @classmethod
-    def of(cls, agent: BaseAgent) -> BaseAgent:
-        """Return a voter with the policy of this agent."""
-        voter = copy.copy(agent)
-        voter.__class__ = cls
-        return voter
+    def of(cls, members: Sequence[BaseAgent], weights: Sequence[float]) -> "Mixture":
+        """Return what acts for these members."""
+        mixture: Any = copy.copy(members[0])
+        mixture.__class__ = cls
+        mixture.members, mixture.weights = members, weights
+        return mixture
 
 
 def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
@@ -135,8 +137,9 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
     members = [member for part in parts for member in part.members]
     weights = [weight for part in parts for weight in part.weights]
     best = _test(task, chosen.best, seed)
-    voters = [Voter.of(member) for member in members]
     is_one = len(members) == 1  # then it is the best policy, and so is the ensemble
+    ensemble = best if is_one else _test(task, _ensemble_of(task, members, weights), seed)
+    has_choices = _has_choices(task.env_id) and not is_one
     return {
         "task": task.name,
         "condition": condition.name,
@@ -148,8 +151,8 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
         "best": best,
         "members": [best] if is_one else [_test(task, member, seed) for member in members],
         "weights": weights,
-        "ensemble": best if is_one else _test(task, _ensemble_of(task, members, weights), seed),
-        "vote": best if is_one else _test(task, _ensemble_of(task, voters, weights), seed),
+        "ensemble": ensemble,
+        "mixture": _test(task, Mixture.of(members, weights), seed) if has_choices else ensemble,
         "cpu_s": round(time.process_time() - began, 2),
     }
 
@@ -209,6 +212,10 @@ def _agents(env_id: str, plan: SeedPlan) -> Iterator[NumpyPPO]:
     head = SquashedGaussian(box.low, box.high) if is_box else Categorical(box.n)
     for seed in plan.integers("agent", 1000):
         yield NumpyPPO(observations.shape[0], head, seed=seed)
+
+
+def _has_choices(env_id: str) -> bool:
+    return isinstance(_spaces(env_id)[1], spaces.Discrete)
 
 
 def _spaces(env_id: str) -> tuple[Any, Any]:

@@ -22,9 +22,9 @@ Picked = dict[str, FloatArray]
 """Test returns, one a seed, of each task."""
 
 ALL = "all, normalised"
-ENSEMBLE = ("ensemble", "mean member", "best member", "vote", "best")
+ENSEMBLE = ("ensemble", "mean member", "best member", "mixture", "best")
 """What is made of a run with members. `best member` is the best in the test itself, which nobody
-knows beforehand; `best` is the policy that the run hands back."""
+knows beforehand; `mixture` acts by the mean of probabilities; `best` is what the run hands back."""
 
 
 def write_tables(
