@@ -141,6 +141,8 @@ class PlateauTest:
             CheckpointCorruptError: if something is missing or of a wrong type.
         """
         try:
+            if "streaks" not in state:
+                state = {**state, **_of_one_rule(state)}
             self._beginning = [float(score) for score in state["beginning"]]
             self._low, self._high = state["range"] or (math.inf, -math.inf)
             self._windows = [int(window) for window in state["windows"]]
@@ -201,3 +203,15 @@ class PlateauTest:
     def _n_recent(self, window_id: int) -> int:
         cut = window_id - SHARE * (window_id - self._first_window + 1)
         return sum(window > cut for window in self._windows)
+
+
+def _of_one_rule(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a state lacks that was saved while there was the longer rule alone.
+
+    It goes on alone: the other one is for a run's first round.
+    """
+    return {
+        "first_window": state["first_window"] or 0,
+        "n_rounds": 2,
+        "streaks": [[state["n_in_a_row"], 0], *([[0, 0]] * (len(RULES) - 1))],
+    }
