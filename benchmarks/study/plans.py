@@ -66,6 +66,7 @@ PLANS: Mapping[str, Sequence[Plan]] = {
             n_seeds=5,
         ),
         Plan(conditions=("fixed", "default"), starts=("rate-10", "gamma"), n_seeds=5),
+        Plan(conditions=("population", "evolution"), starts=("random",), n_seeds=10),
         Plan(conditions=("default-unstopped",), starts=("good",), n_seeds=10),
     ),
 }
