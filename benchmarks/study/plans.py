@@ -66,7 +66,12 @@ PLANS: Mapping[str, Sequence[Plan]] = {
             n_seeds=5,
         ),
         Plan(conditions=("fixed", "default"), starts=("rate-10", "gamma"), n_seeds=5),
-        Plan(conditions=("population", "evolution"), starts=("random",), n_seeds=10),
+        Plan(conditions=("fixed", "default"), starts=STARTS, n_seeds=18),
+        Plan(
+            conditions=("random-search", "optuna", "population", "evolution"),
+            starts=("random",),
+            n_seeds=18,
+        ),
         Plan(conditions=("default-unstopped",), starts=("good",), n_seeds=10),
     ),
 }
