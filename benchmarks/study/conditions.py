@@ -18,6 +18,7 @@ WORKER = "benchmarks.study.peer_worker"
 OURS: Mapping[str, Ours] = {
     "fixed": Ours(lambda: FIXED),
     "default": Ours(),
+    "default-thrice": Ours(budget_factor=3),
     "default-unstopped": Ours(lambda: NO_STOP, budget_factor=3),
     "documented-backoff": Ours(lambda: {**FIXED, "optimizer": BackoffOptimizer(dict(BOUNDS))}),
     "documented-pbt": Ours(lambda: {**FIXED, "optimizer": PBTOptimizer(dict(BOUNDS))}),

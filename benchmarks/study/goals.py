@@ -16,6 +16,7 @@ from benchmarks.harness.aggregates import (
     worst_decile,
 )
 from benchmarks.study.scores import SOLVED, area, final
+from benchmarks.study.stops import StopFigures, endings
 from benchmarks.study.tables import Results, Score
 
 RATES = ("rate-low", "rate-high")
@@ -46,11 +47,13 @@ def goal_table(results: Results) -> Iterator[str]:
 
 
 def goals(results: Results) -> Iterator[Goal]:
-    """Yield the goals in order; G5 has a table of its own, G6, G7, G9 and G10 other benchmarks."""
+    """Yield the goals in order; G6, G7, G9 and G10 have benchmarks of their own."""
     yield _no_harm(results)
     yield from _wrong_rates(results)
     for condition in ("default", "population", "evolution"):
         yield from _random_start(results, condition)
+    for start in results.starts:
+        yield from _stopping(start, StopFigures.of(list(endings(results, start))))
     for peer in PEERS:
         yield from _ahead_of(results, peer)
 
@@ -103,6 +106,21 @@ def _random_start(results: Results, condition: str) -> Iterator[Goal]:
                 _show(measured),
                 None if measured is None else measured.low > 0,
             )
+
+
+def _stopping(start: str, figures: StopFigures) -> Iterator[Goal]:
+    if not figures.n_runs:
+        return
+    text = f"G5: start {start},"
+    ratio = figures.median_ratio
+    yield Goal(f"{text} stop / T95, median", "≤ 2.0", f"{ratio:.2f}", ratio <= 2.0)
+    yield _share(f"{text} stopped by 3 × T95", figures.n_in_time, figures.n_known, low=0.95)
+    yield _share(f"{text} stops too early", figures.n_too_early, figures.n_stopped, high=0.05)
+
+
+def _share(text: str, n: int, total: int, *, low: float = 0.0, high: float = 1.0) -> Goal:
+    bar = f"≥ {low}" if low else f"≤ {high}"
+    return Goal(text, bar, f"{n} of {total}", low <= n / total <= high if total else None)
 
 
 def _ahead_of(results: Results, peer: str) -> Iterator[Goal]:

@@ -12,6 +12,8 @@ REPORTED_SEED = 1_000
 
 HEADLINE = ("fixed", "default", "random-search", "optuna", "0.6.1-backoff")
 STARTS = ("good", "rate-low", "rate-high", "random")
+LONGER = ("default-thrice", "default-unstopped")
+"""Runs of three times the budget, which tell about stopping alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ PLANS: Mapping[str, Sequence[Plan]] = {
             starts=("random",),
             n_seeds=18,
         ),
-        Plan(conditions=("default-unstopped",), starts=("good",), n_seeds=10),
+        Plan(conditions=LONGER, starts=("good", "random"), n_seeds=10),
     ),
 }
 """The parts by name; the whole contains the headline."""

@@ -9,7 +9,8 @@ from benchmarks.study.figures import draw_curves, draw_profiles
 from benchmarks.study.goals import goal_table
 from benchmarks.study.plans import REPORTED_SEED
 from benchmarks.study.records import load_records
-from benchmarks.study.tables import Results, start_table, stop_table
+from benchmarks.study.stops import stop_table
+from benchmarks.study.tables import Results, start_table
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "RESULTS.md"
@@ -27,7 +28,7 @@ def section(results: Results) -> Iterator[str]:
     )
     yield ""
     yield from goal_table(results)
-    yield from stop_table(results, "good")
+    yield from stop_table(results)
     for start in results.starts:
         yield from start_table(results, start)
     yield "![Incumbents over the budget](study/figures/curves.png)"

@@ -14,14 +14,9 @@ from benchmarks.harness.aggregates import (
     probability_of_improvement,
     worst_decile,
 )
+from benchmarks.study.plans import LONGER
 from benchmarks.study.records import RunKey, RunRecord
-from benchmarks.study.scores import (
-    SOLVED,
-    area,
-    final,
-    steps_to_95,
-    stopped_too_early,
-)
+from benchmarks.study.scores import SOLVED, area, final
 from benchmarks.study.tasks import TASKS
 
 Score = Callable[[RunRecord], float]
@@ -46,7 +41,7 @@ class Results:
     def conditions(self, start: str) -> list[str]:
         """Conditions that were run from a start, but those that had another budget."""
         names = sorted({name for name, its_start in self._runs if its_start == start})
-        return [name for name in names if name != "default-unstopped"]
+        return [name for name in names if name not in LONGER]
 
     def runs(self, condition: str, start: str) -> list[RunRecord]:
         """Runs of a condition from a start."""
@@ -112,36 +107,3 @@ def _against_baseline(
         else "–"
         for ours, theirs in zip(scores, base, strict=True)
     ]
-
-
-def stop_table(results: Results, start: str) -> Iterator[str]:
-    """Yield the lines on stopping: when `default` stopped against T95 of the run continued."""
-    ratios: list[float] = []
-    n_reached, n_in_time, n_early, n_stopped, n_runs = 0, 0, 0, 0, 0
-    for run in results.runs("default", start):
-        key = RunKey(
-            condition="default-unstopped", task=run.key.task, start=start, seed=run.key.seed
-        )
-        unstopped = results.by_key.get(key)
-        if unstopped is None:
-            continue
-        n_runs += 1
-        n_stopped += run.stopped_at is not None
-        n_early += stopped_too_early(run, unstopped)
-        t95 = steps_to_95(unstopped)
-        if t95 is None:
-            continue
-        n_reached += 1
-        end = run.stopped_at if run.stopped_at is not None else np.inf
-        ratios.append(end / t95)
-        n_in_time += end <= 3 * t95
-    if not n_runs:
-        return
-    yield (
-        "| runs | stopped by itself | reached T95 | of these stopped by 3 × T95 | "
-        "stop / T95, median | too early |"
-    )
-    yield "|---|---|---|---|---|---|"
-    median = f"{np.median(ratios):.2f}" if ratios else "–"
-    yield f"| {n_runs} | {n_stopped} | {n_reached} | {n_in_time} | {median} | {n_early} |"
-    yield ""
