@@ -45,25 +45,21 @@ def optix_train(
         wrap: puts something around the agent.
     """
     run = prepare(TrainRequest(env_id=ENVIRONMENT, seed=seed, run_dir=directory))
-    settings, agent = run.settings, wrap(run.agent)
+    settings = run.settings
     taken = inspect.signature(RLOptimizer).parameters
     loop = {name: value for name, value in settings.as_dict().items() if name in taken}
     training = make_vector(ENVIRONMENT, settings.n_envs)
     validation = make_vector(ENVIRONMENT, settings.validation_episodes)
-    pipeline = BatchPipeline(training, window_size=settings.window_size)
-    held_out = EpisodePipeline(validation, n_episodes=settings.validation_episodes)
-    return RealRun(
-        agent=agent,
-        environments=(training, validation),
-        pipelines=(pipeline, held_out),
-        optimizer=RLOptimizer(
-            agent,
-            pipeline,
-            val_pipeline=held_out,
-            checkpoint_dir=run.run_dir,
-            seed=run.seeds.seed,
-            **loop,
+    return _ready(
+        wrap(run.agent),
+        (training, validation),
+        (
+            BatchPipeline(training, window_size=settings.window_size),
+            EpisodePipeline(validation, n_episodes=settings.validation_episodes),
         ),
+        checkpoint_dir=run.run_dir,
+        seed=run.seeds.seed,
+        **loop,
     )
 
 
@@ -72,18 +68,30 @@ def numpy_ppo(directory: Path, seed: int, window_size: int) -> RealRun:
     example: Any = load_example("numpy_ppo")
     agent: BaseAgent = example.NumpyPPO(4, example.Categorical(2), seed=seed)
     training, validation = gymnasium.make(ENVIRONMENT), gymnasium.make(ENVIRONMENT)
-    pipeline = SimplePipeline(training, window_size=window_size)
-    held_out = SimplePipeline(validation, window_size=2048)
+    return _ready(
+        agent,
+        (training, validation),
+        (
+            SimplePipeline(training, window_size=window_size),
+            SimplePipeline(validation, window_size=2048),
+        ),
+        checkpoint_dir=directory,
+        max_episodes=30,
+        seed=seed,
+    )
+
+
+def _ready(
+    agent: BaseAgent,
+    environments: tuple[object, object],
+    pipelines: tuple[BasePipeline, BasePipeline],
+    **settings: Any,
+) -> RealRun:
+    """Make a run of an agent in two pipelines, training and validation."""
+    training, held_out = pipelines
     return RealRun(
         agent=agent,
-        environments=(training, validation),
-        pipelines=(pipeline, held_out),
-        optimizer=RLOptimizer(
-            agent,
-            pipeline,
-            val_pipeline=held_out,
-            checkpoint_dir=directory,
-            max_episodes=30,
-            seed=seed,
-        ),
+        environments=environments,
+        pipelines=pipelines,
+        optimizer=RLOptimizer(agent, training, val_pipeline=held_out, **settings),
     )

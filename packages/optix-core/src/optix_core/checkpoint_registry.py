@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import final
@@ -114,9 +114,7 @@ class CheckpointRegistry:
             CheckpointNotFoundError: if there is no such snapshot.
             CheckpointCorruptError: if its record is damaged.
         """
-        with self._reading() as root:
-            if root is None or sequence_of(snapshot_id) is None:
-                raise CheckpointNotFoundError(f"there is no {snapshot_id!r} in {self._root}")
+        with self._finding(snapshot_id) as root:
             return self._as_snapshot(snapshot_id, read_record(root, snapshot_id))
 
     def save(
@@ -175,10 +173,8 @@ class CheckpointRegistry:
     def _load(
         self, snapshot: PolicySnapshot, agent: BaseAgent, *, is_verified: bool = False
     ) -> None:
-        with self._reading() as root:
-            name = snapshot.snapshot_id
-            if root is None or sequence_of(name) is None:
-                raise CheckpointNotFoundError(f"there is no snapshot {name!r} in {self._root}")
+        name = snapshot.snapshot_id
+        with self._finding(name) as root:
             record = read_record(root, name)
             if not _is_of(record, snapshot):
                 raise CheckpointNotFoundError(
@@ -227,11 +223,7 @@ class CheckpointRegistry:
             CheckpointLockedError: if another writer held the directory for 30 s.
             OSError: if something cannot be removed.
         """
-        with self._reading() as root:
-            if root is None:
-                return []
-            with self._share(root).writing(root, _LOCK_TIMEOUT_S):
-                return rewind(root, run_id=self.run_id, sequence=sequence)
+        return self._remove(lambda root, _: rewind(root, run_id=self.run_id, sequence=sequence))
 
     def clear(self) -> list[str]:
         """Remove every snapshot but those that were pinned at the last `hold_pinned`.
@@ -243,12 +235,7 @@ class CheckpointRegistry:
             CheckpointLockedError: if another writer held the directory for 30 s.
             OSError: if something cannot be removed.
         """
-        with self._reading() as root:
-            if root is None:
-                return []
-            shared = self._share(root)
-            with shared.writing(root, _LOCK_TIMEOUT_S):
-                return clear(root, shared.saved_pins)
+        return self._remove(lambda root, shared: clear(root, shared.saved_pins))
 
     def hold_pinned(self) -> None:
         """Keep what is pinned now from being pruned until this is called again, unpinned or not.
@@ -267,9 +254,7 @@ class CheckpointRegistry:
         Raises:
             CheckpointNotFoundError: if there is no such snapshot.
         """
-        with self._reading() as root:
-            if root is None or sequence_of(snapshot_id) is None:
-                raise CheckpointNotFoundError(f"there is no {snapshot_id!r} in {self._root}")
+        with self._finding(snapshot_id) as root:
             shared = self._share(root)
             with shared.undisturbed():
                 read_record(root, snapshot_id)
@@ -284,6 +269,15 @@ class CheckpointRegistry:
                     shared.pins[snapshot_id] -= 1
                 else:
                     del shared.pins[snapshot_id]
+
+    def _remove(self, remove: Callable[[int, SharedDirectory], list[str]]) -> list[str]:
+        """Let a function remove snapshots under the writer lock; nothing where nothing is."""
+        with self._reading() as root:
+            if root is None:
+                return []
+            shared = self._share(root)
+            with shared.writing(root, _LOCK_TIMEOUT_S):
+                return remove(root, shared)
 
     def _find_best(self, run_id: int | None) -> PolicySnapshot | None:
         for _ in range(MAX_RESCANS):
@@ -338,6 +332,14 @@ class CheckpointRegistry:
             yield None
             return
         with open_directory(self._root) as root:
+            yield root
+
+    @contextmanager
+    def _finding(self, snapshot_id: str) -> Generator[int]:
+        """Open the directory that a snapshot of this id may be in."""
+        with self._reading() as root:
+            if root is None or sequence_of(snapshot_id) is None:
+                raise CheckpointNotFoundError(f"there is no {snapshot_id!r} in {self._root}")
             yield root
 
     def _share(self, root: int) -> SharedDirectory:

@@ -1,16 +1,9 @@
 """The training loop: collects windows and carries out what was decided about them."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, assert_never, final
+from typing import assert_never, final
 
-import numpy as np
-
-from optix_core.base_agent import BaseAgent
-from optix_core.base_evaluator import numeric_diagnostics
-from optix_core.best_policies import BestPolicies
-from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.decisions import (
     RESUMABLE,
     Decision,
@@ -18,7 +11,6 @@ from optix_core.decisions import (
     EnterCooling,
     EnterDormant,
     Improve,
-    NextRound,
     Reactivate,
     Stop,
     StopReason,
@@ -27,22 +19,21 @@ from optix_core.decisions import (
 from optix_core.episode_data import EpisodeData
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.hand_back import hand_back_best
-from optix_core.learning_seat import LearningSeat
-from optix_core.loop_branches import close_branches, open_branches
 from optix_core.loop_parts import LoopParts
-from optix_core.loop_report import report_run
 from optix_core.loop_state import LoopState
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.promotion import Trial
-from optix_core.round_book import RoundBook
-from optix_core.run_recorder import RunProgress, RunRecorder, WindowOutcome
+from optix_core.run_closing import close_run
+from optix_core.run_handle import RunHandle
+from optix_core.run_in_progress import RunInProgress
+from optix_core.run_recorder import WindowOutcome
 from optix_core.run_report import RunReport
 from optix_core.run_state import RunState
-from optix_core.stage import Stage, try_all
 from optix_core.standing import Standing
 from optix_core.state_keeper import StateKeeper
 from optix_core.state_store import SavedState
 from optix_core.tuning_seat import read_hyperparams
+from optix_core.tutor import Tutor
 
 logger = logging.getLogger(__name__)
 
@@ -58,112 +49,27 @@ class LoopController:
     def __init__(self, parts: LoopParts) -> None:
         """Take the parts; nothing is opened or written before `run`."""
         self._parts = parts
-        self._stage = Stage(parts.pipeline, parts.val_pipeline, parts.seeds)
-        self._learning = LearningSeat(parts.agent)
-        self._book = RoundBook(
-            parts.scheduler_settings,
-            BestPolicies(parts.registry, parts.promotion.is_better),
-            parts.plateau_test,
-        )
-        self._ending: Stop | None = None
-        self._offered_round: NextRound | None = None
-        self._progress = RunProgress()
-        self._recorder = RunRecorder(parts.directory, self._progress, parts.clock)
-        self._branches = open_branches(
-            parts,
-            learning=self._learning,
-            recorder=self._recorder,
-            play=self._stage.next_window,
-            on_adopt=self._forget_policy,
-        )
+        self._run = RunInProgress(parts)
+        self._handle = RunHandle(self._run)
+        self._tutor = Tutor(self._run)
         self._keeper = StateKeeper(
-            parts.directory, (parts.registry, parts.branch_store), self._recorder
+            parts.directory, (parts.registry, parts.branch_store), self._run.recorder
         )
-        self._run_state = RunState(
-            parts,
-            stage=self._stage,
-            learning=self._learning,
-            book=self._book,
-            recorder=self._recorder,
-        )
+        self._run_state = RunState(self._run)
 
     @property
     def state(self) -> LoopState:
         """State of the loop."""
-        return self._book.state
-
-    @property
-    def steps(self) -> int:
-        """Environment steps of training so far."""
-        return self._progress.steps
-
-    @property
-    def validation_steps(self) -> int:
-        """Environment steps of validation so far."""
-        return self._parts.judge.validation_steps
-
-    @property
-    def learner(self) -> BaseAgent:
-        """The agent that acts and learns in this round."""
-        return self._learning.agent
-
-    @property
-    def history(self) -> Sequence[EvalMetrics]:
-        """Evaluations so far, oldest first, thinned beyond 4,096."""
-        return self._book.history
-
-    @property
-    def registry(self) -> CheckpointRegistry:
-        """Where this run keeps its snapshots."""
-        return self._parts.registry
+        return self._run.book.state
 
     @property
     def best_snapshot(self) -> PolicySnapshot | None:
         """The best policy of this run so far."""
-        return self._book.bests.of_run
-
-    @property
-    def round_best_snapshot(self) -> PolicySnapshot | None:
-        """The best policy of this round so far."""
-        return self._book.bests.of_round
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether nothing shows that the run ever rose above its first evaluations."""
-        return self._book.is_stuck
-
-    @property
-    def ending(self) -> Stop | None:
-        """Why the run ends; None while it goes on."""
-        return self._ending
-
-    def generator(self) -> np.random.Generator:
-        """A generator at the beginning of the run's evolution stream."""
-        return self._parts.seeds.generator("evolution")
-
-    def roll_back(self) -> None:
-        """Restore the round's best policy: weights, optimizer slots, hyperparameters.
-
-        Does nothing before the round's first finite score.
-        """
-        best = self.round_best_snapshot
-        if best is not None:
-            self.registry.load(best, self.learner)
-            self._replace_policy(self.learner)
+        return self._run.book.bests.of_run
 
     def stop(self, reason: str = "") -> None:
         """End the run after the window in progress; safe from any thread."""
-        if self._ending is None:
-            self._ending = Stop(StopReason.STOPPED, reason or "stop() was called")
-        self._stage.stop()
-
-    def continue_with(self, agent: BaseAgent) -> None:
-        """Start a new round with this agent when the loop is DORMANT."""
-        self._offered_round = NextRound(agent)
-
-    def record(self, event: str, **fields: Any) -> None:
-        """Append an event to the run's journal."""
-        self._recorder.event(event, **fields)
+        self._run.stop(reason)
 
     def run(self) -> RunReport:
         """Train until the run ends; returns its report, with the best policy in the agent.
@@ -172,133 +78,128 @@ class LoopController:
             Exception: what agent, environment or evaluator raised, as it was raised, with a note
                 that names window and step. The report is written to the journal before.
         """
+        run, progress = self._run, self._run.progress
         saved = self._keeper.open_run(self._parts.asked, resume=self._parts.resume)
         failure: BaseException | None = None
         try:
             self._open(saved)
             self._collect()
-            hand_back_best(self._parts, self._book, self._recorder, self._ending)
+            hand_back_best(run)
         except BaseException as error:
-            failure = error
-            self._ending = ending_of(error)
-            error.add_note(
-                f"Optix: in window {self._progress.window_id}, after step {self._progress.steps}"
-            )
+            failure, run.ending = error, ending_of(error)
+            error.add_note(f"Optix: in window {progress.window_id}, after step {progress.steps}")
             raise
         finally:
-            report = self._close(failure)
+            report = close_run(run, failure)
         return report
 
     def _open(self, saved: SavedState | None) -> None:
-        self._stage.open(self.learner)
-        self._parts.callbacks.bind(self)
+        self._run.stage.open(self._run.learner)
+        self._parts.callbacks.bind(self._handle)
         self._parts.callbacks.notify("on_loop_start")
         if saved is not None:
             self._keeper.put_back(saved, self._run_state)
 
     def _collect(self) -> None:
+        run = self._run
         while self._may_go_on():
-            window = self._stage.next_window()
+            window = run.stage.next_window()
             if window is None:
-                self._ending = Stop(StopReason.STOPPED, "the pipeline ended")
+                run.ending = Stop(StopReason.STOPPED, "the pipeline ended")
                 break
             self._iterate(window)
-            self._progress.window_id += 1
-            if self._ending is None:
+            run.progress.window_id += 1
+            if run.ending is None:
                 self._keeper.save_if_cheap(self._run_state)
-        if self._progress.window_id and self._ending and self._ending.reason in RESUMABLE:
+        if run.progress.window_id and run.ending and run.ending.reason in RESUMABLE:
             self._keeper.save(self._run_state)
 
     def _may_go_on(self) -> bool:
-        collected = self._progress.windows
-        if self._ending is None and collected == self._parts.max_windows:
+        collected = self._run.progress.windows
+        if self._run.ending is None and collected == self._parts.max_windows:
             detail = f"all {collected} windows were collected"
-            self._ending = Stop(StopReason.MAX_WINDOWS, detail)
-        return self._ending is None
+            self._run.ending = Stop(StopReason.MAX_WINDOWS, detail)
+        return self._run.ending is None
 
     def _iterate(self, window: EpisodeData) -> None:
-        parts, window_id = self._parts, self._progress.window_id
-        self._progress.steps += window.length
-        self._learning.begin_window()
-        if window.episode_id != window_id:
-            window = replace(window, episode_id=window_id)
+        parts, window_id = self._parts, self._run.progress.window_id
+        window = self._begin(window)
         is_finite = parts.guard.passes(window)
         if is_finite:
             window = parts.judge.observe(window)
         else:
-            self._pass_over(window_id)
-        metrics = self._evaluate(window) if is_finite and self._book.is_due(window_id) else None
+            self._pass_over()
+        metrics = self._evaluate(window) if is_finite and self._is_due() else None
         parts.callbacks.notify("on_episode_end", window_id, metrics)
         decisions = () if metrics is None else self._decide(metrics)
-        is_learned = is_finite and self._learn(window)
-        outcome = WindowOutcome(
-            window=window,
-            metrics=metrics,
-            decisions=decisions,
-            scheduler=self._book.scheduler,
-            best=self.best_snapshot,
-            is_learned=is_learned,
-            diagnostics=self._learning.diagnostics,
-            hyperparams=read_hyperparams(self.learner).params,
-            validation_steps=parts.judge.validation_steps,
-        )
-        self._recorder.window(outcome)
+        is_learned = is_finite and self._tutor.learn(window)
+        self._record(window, metrics, decisions, is_learned=is_learned)
 
-    def _pass_over(self, window_id: int) -> None:
-        self.record("window_skipped", n_skipped=self._parts.guard.n_skipped)
-        if self._book.is_due(window_id):
-            self._book.put_off()
-        if self._parts.guard.policy == "rollback":
-            self.roll_back()
+    def _begin(self, window: EpisodeData) -> EpisodeData:
+        window_id = self._run.progress.window_id
+        self._run.progress.steps += window.length
+        self._run.learning.begin_window()
+        return window if window.episode_id == window_id else replace(window, episode_id=window_id)
+
+    def _is_due(self) -> bool:
+        return self._run.book.is_due(self._run.progress.window_id)
+
+    def _pass_over(self) -> None:
+        guard = self._parts.guard
+        self._run.recorder.event("window_skipped", n_skipped=guard.n_skipped)
+        if self._is_due():
+            self._run.book.put_off()
+        if guard.policy == "rollback":
+            self._run.roll_back()
 
     def _evaluate(self, window: EpisodeData) -> EvalMetrics | None:
-        metrics = self._parts.judge.evaluate(window, self._learning.diagnostics)
+        metrics = self._parts.judge.evaluate(window, self._run.learning.diagnostics)
         if metrics is None:
-            self._book.put_off()
+            self._run.book.put_off()
         return metrics
 
     def _decide(self, metrics: EvalMetrics) -> tuple[Decision, ...]:
-        parts, window_id = self._parts, self._progress.window_id
-        if parts.judge.take_unit_change():
-            self._book.begin_baseline(window_id + 1)
-        parts.tuning.settle(self.learner, metrics)
-        parts.steering.settle(self.learner, metrics, is_tuned=parts.tuning.moves_alone)
-        self._book.enter(metrics)
+        """Decide about an evaluation, carry that out, and tune; returns what was decided."""
+        book, window_id = self._run.book, self._run.progress.window_id
+        if self._parts.judge.take_unit_change():
+            book.begin_baseline(window_id + 1)
+        self._tutor.settle(metrics)
+        book.enter(metrics)
         trial = self._try(metrics)
-        decisions = self._book.decide(window_id, metrics, trial)
+        decisions = book.decide(window_id, metrics, trial)
         for decision in decisions:
             self._carry_out(decision, metrics, trial)
-        self._tune()
+        self._tutor.tune()
         return decisions
 
     def _try(self, metrics: EvalMetrics) -> Trial:
         """Hold an evaluation against the round's best, with the policy that earned it."""
-        bests = self._book.bests
+        run, bests = self._run, self._run.book.bests
         trial = self._parts.promotion.hold(
-            metrics, bests.round_standing, self._book.recent, agent=self.learner
+            metrics, bests.round_standing, run.book.recent, agent=run.learner
         )
         if trial.event:
-            self.record("promotion", **trial.event)
+            run.recorder.event("promotion", **trial.event)
         if trial.is_contender:
-            bests.save_contender(self.learner, trial.standing)
+            bests.save_contender(run.learner, trial.standing)
         return trial
 
     def _carry_out(self, decision: Decision, metrics: EvalMetrics, trial: Trial) -> None:
-        callbacks, window_id = self._parts.callbacks, self._progress.window_id
+        notify, window_id = self._parts.callbacks.notify, self._run.progress.window_id
         match decision:
             case Improve():
                 self._improve(metrics, trial.standing)
             case EnterCooling():
                 logger.info("window %d: plateau, cooling", window_id)
-                callbacks.notify("on_plateau", window_id, self.state)
+                notify("on_plateau", window_id, self.state)
             case EnterDormant():
                 self._enter_dormant()
             case Degrade(restore_best, is_new):
                 if is_new:
-                    callbacks.notify("on_degradation", window_id, metrics)
+                    notify("on_degradation", window_id, metrics)
                 if restore_best:
                     logger.warning("window %d: degraded", window_id)
-                    self.roll_back()
+                    self._run.roll_back()
             case Reactivate():
                 logger.info("window %d: degraded, training again", window_id)
             case _:
@@ -306,95 +207,43 @@ class LoopController:
 
     def _improve(self, metrics: EvalMetrics, standing: Standing) -> None:
         self._parts.tuning.on_improvement(metrics)
-        if self._book.bests.save(self.learner, standing):
+        if self._run.book.bests.save(self._run.learner, standing):
             self._parts.callbacks.notify("on_improvement", self.best_snapshot)
 
     def _enter_dormant(self) -> None:
-        parts, window_id = self._parts, self._progress.window_id
-        answer = parts.callbacks.ask_dormant(window_id) or self._offered_round
-        self._offered_round = None
+        run, window_id = self._run, self._run.progress.window_id
+        answer = self._parts.callbacks.ask_dormant(window_id)
+        offered = self._handle.take_offer()
+        answer = answer or offered
         if isinstance(answer, Stop):
-            self._ending = answer
-        elif self._ending is not None:
+            run.ending = answer
+        elif run.ending is not None:
             return
         elif answer is not None:
-            self._begin_round(answer.agent)
-        elif parts.scheduler_settings.watchdog:
-            self._book.watch(window_id)
+            run.begin_round(answer.agent)
+        elif self._parts.scheduler_settings.watchdog:
+            run.book.watch(window_id)
         else:
-            self._ending = self._book.conclude()
+            run.ending = run.book.conclude()
 
-    def _begin_round(self, learner: BaseAgent) -> None:
-        next_window = self._progress.window_id + 1
-        if learner is self.learner:
-            self._book.go_on(next_window)
-            self.record("round_continued", round=self._progress.rounds)
-            return
-        self._progress.rounds += 1
-        self._stage.seat(learner, n_rounds=self._progress.rounds)
-        self._replace_policy(learner)
-        self._book.begin_baseline(next_window)
-        self.record("round_started", round=self._progress.rounds)
-
-    def _replace_policy(self, learner: BaseAgent) -> None:
-        """What was tried with the policy before is not this one's."""
-        self._forget_policy(learner)
-        self._parts.tuning.on_restart()
-
-    def _forget_policy(self, learner: BaseAgent | None = None) -> None:
-        """What was gathered of the policy before is not this one's, be it of another agent."""
-        self._learning.replace_policy(learner)
-        self._book.forget_recent()
-        self._parts.judge.forget()
-        self._parts.steering.on_restart()
-
-    def _tune(self) -> None:
-        parts = self._parts
-        if self.state is LoopState.COOLING:
-            parts.tuning.on_plateau(self.history)
-        if self._learning.is_replaced or self.state in (LoopState.DORMANT, LoopState.WATCHDOG):
-            return
-        window_id, held = self._progress.window_id, parts.steering.held
-        self._announce(parts.tuning.branch(self.learner, self.history, self._branches))
-        self._announce(parts.tuning.tune(self.learner, self.history, window_id, held=held))
-
-    def _announce(self, change: tuple[dict[str, Any], dict[str, Any]] | None) -> None:
-        if change is not None:
-            self._parts.callbacks.notify("on_hyperparam_update", *change)
-
-    def _learn(self, window: EpisodeData) -> bool:
-        if self._learning.is_replaced or self.state is LoopState.WATCHDOG:
-            return False
-        # What the last lesson showed takes effect now, not before the evaluation of its policy.
-        steering, learner = self._parts.steering, self.learner
-        self._announce(steering.before_learn(learner, window))
-        if steering.oversee(learner, window, lambda: self._learning.learn(window)):
-            return True
-        taken_back = numeric_diagnostics(self._learning.diagnostics)
-        self._learning.unlearn()
-        self.record("lesson_taken_back", diagnostics=taken_back)
-        return False
-
-    def _close(self, failure: BaseException | None) -> RunReport:
-        """End the run however it ended; a failure in flight is never masked."""
-        notify = self._parts.callbacks.notify
-        errors = try_all([lambda: notify("on_loop_stop"), *self._stage.closers])
-        ending = self._ending or Stop(StopReason.STOPPED)
-        report = report_run(
-            self._parts,
-            self._book,
-            self._recorder,
-            ending=ending,
-            learner=self.learner,
-            error="" if failure is None else ending.detail,
+    def _record(
+        self,
+        window: EpisodeData,
+        metrics: EvalMetrics | None,
+        decisions: tuple[Decision, ...],
+        *,
+        is_learned: bool,
+    ) -> None:
+        run = self._run
+        outcome = WindowOutcome(
+            window=window,
+            metrics=metrics,
+            decisions=decisions,
+            scheduler=run.book.scheduler,
+            best=self.best_snapshot,
+            is_learned=is_learned,
+            diagnostics=run.learning.diagnostics,
+            hyperparams=read_hyperparams(run.learner).params,
+            validation_steps=self._parts.judge.validation_steps,
         )
-        try:
-            self._recorder.end(report)
-            self._parts.tuning.let_go(self._branches)
-            close_branches(self._parts, is_over=ending.reason not in RESUMABLE)
-        finally:
-            self._parts.directory.end_run()
-        self._book.bests.release()
-        if failure is None and errors:
-            raise errors[0]
-        return report
+        run.recorder.window(outcome)

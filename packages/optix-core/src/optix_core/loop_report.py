@@ -1,36 +1,24 @@
 """Makes the report of a run out of its parts and its books, however it ended."""
 
-from optix_core.base_agent import BaseAgent
 from optix_core.decisions import Stop
 from optix_core.loop_parts import LoopParts
-from optix_core.round_book import RoundBook
-from optix_core.run_recorder import RunRecorder
+from optix_core.run_in_progress import RunInProgress
 from optix_core.run_report import RunReport, best_fields
 
 
-def report_run(
-    parts: LoopParts,
-    book: RoundBook,
-    recorder: RunRecorder,
-    *,
-    ending: Stop,
-    learner: BaseAgent,
-    error: str,
-) -> RunReport:
+def report_run(run: RunInProgress, ending: Stop, *, error: str) -> RunReport:
     """Report a run as it stands.
 
     Args:
-        parts: what the loop is made of.
-        book: where the run stands.
-        recorder: how far it came.
+        run: the run; its learner's hyperparameters are reported where there is no best policy.
         ending: why it ended.
-        learner: whose hyperparameters are reported where there is no best policy.
         error: what a failed run raised, in one line; empty where nothing failed.
     """
-    best, progress = book.bests.of_run, recorder.progress
-    params = best.hyperparams.params if best else learner.get_hyperparams().params
+    parts, book, progress = run.parts, run.book, run.progress
+    best = book.bests.of_run
+    params = best.hyperparams.params if best else run.learner.get_hyperparams().params
     return RunReport(
-        run_id=recorder.run_id,
+        run_id=run.recorder.run_id,
         seed=parts.seeds.seed,
         stop_reason=ending.reason,
         detail=ending.detail,
@@ -49,7 +37,7 @@ def report_run(
         skipped_windows=parts.guard.n_skipped,
         callback_errors=parts.callbacks.errors,
         error=error,
-        time_s=recorder.time_s,
+        time_s=run.recorder.time_s,
     )
 
 

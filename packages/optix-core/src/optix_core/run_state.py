@@ -11,11 +11,7 @@ from optix_core.abilities import HasReplay, HasState, supports
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import CheckpointCorruptError, ConfigurationError, ContractViolationError
 from optix_core.hyperparam_set import HyperparamSet
-from optix_core.learning_seat import LearningSeat
-from optix_core.loop_parts import LoopParts
-from optix_core.round_book import RoundBook
-from optix_core.run_recorder import RunRecorder
-from optix_core.stage import Stage
+from optix_core.run_in_progress import RunInProgress
 from optix_core.state_store import SavedState
 from optix_core.tuning_seat import read_hyperparams
 
@@ -27,21 +23,13 @@ _CALLBACKS = "callbacks"
 class RunState:
     """Gathers the state of a run's parts, and puts it back into parts that are fresh."""
 
-    def __init__(
-        self,
-        parts: LoopParts,
-        *,
-        stage: Stage,
-        learning: LearningSeat,
-        book: RoundBook,
-        recorder: RunRecorder,
-    ) -> None:
-        """Take the parts of a loop."""
-        self._parts = parts
-        self._stage = stage
-        self._learning = learning
-        self._book = book
-        self._recorder = recorder
+    def __init__(self, run: RunInProgress) -> None:
+        """Take the run, opened or not."""
+        self._parts = run.parts
+        self._stage = run.stage
+        self._learning = run.learning
+        self._book = run.book
+        self._recorder = run.recorder
 
     def gather(self) -> dict[str, Any]:
         """Return the state of everything, as it is between two windows."""
