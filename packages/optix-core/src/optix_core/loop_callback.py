@@ -82,6 +82,18 @@ class LoopHandle(Protocol):
         """
         ...
 
+    def play_fresh(self, agent: BaseAgent, n_episodes: int) -> tuple[float, ...]:
+        """Let any policy play held-out episodes, which count as validation.
+
+        Their seeds serve comparisons by callbacks alone, and are the same for every policy; who
+        learns stays seated.
+
+        Returns:
+            The return of each episode. () where the validation pipeline plays no such episodes,
+            there is none, scores are not mean returns or not finite, or with `confirm=False`.
+        """
+        ...
+
     def stop(self, reason: str = "") -> None:
         """End the run after the window in progress; wins over a next round."""
         ...

@@ -14,6 +14,7 @@ from optix_core.executor import Executor
 from optix_core.final_choice import FinalChoice
 from optix_core.finite_guard import FiniteGuard
 from optix_core.plateau_test import PlateauTest
+from optix_core.policy_comparison import PolicyComparison
 from optix_core.promotion import Promotion
 from optix_core.run_directory import RunDirectory
 from optix_core.seeds import SeedPlan
@@ -42,6 +43,7 @@ class LoopParts:
     plateau_test: PlateauTest | None
     promotion: Promotion
     final_choice: FinalChoice
+    comparison: PolicyComparison
     max_windows: int | None
     asked: Mapping[str, Mapping[str, Any]]
     executor: Executor | None = None

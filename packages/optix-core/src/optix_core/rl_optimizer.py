@@ -25,6 +25,7 @@ from optix_core.loop_controller import LoopController
 from optix_core.loop_parts import LoopParts
 from optix_core.loop_state import LoopState
 from optix_core.plateau_test import PlateauTest
+from optix_core.policy_comparison import PolicyComparison
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.promotion import Promotion
 from optix_core.resumption import check_same_run, read_latest, report_of_finished, seed_of
@@ -277,6 +278,9 @@ class RLOptimizer:
                 registry,
                 seed=self._seeds.integer("final choice"),
                 confirm=self._confirm,
+            ),
+            comparison=PolicyComparison(
+                judge, seed=self._seeds.integer("comparison"), confirm=self._confirm
             ),
             max_windows=self._max_windows,
             asked=asked,

@@ -16,7 +16,8 @@ def close_run(run: RunInProgress, failure: BaseException | None) -> RunReport:
         failure: what it raised, which nothing here masks; None where nothing failed.
 
     Raises:
-        Exception: what a pipeline raised when it was closed, in a run that had not failed.
+        BaseException: what a pipeline raised when it was closed, or an interruption that came in
+            `on_loop_stop`, in a run that had not failed.
     """
     notify = run.parts.callbacks.notify
     errors = try_all([lambda: notify("on_loop_stop"), *run.stage.closers])

@@ -81,6 +81,10 @@ class RunHandle:
         """Restore the round's best policy; does nothing before the round's first finite score."""
         self._run.roll_back()
 
+    def play_fresh(self, agent: BaseAgent, n_episodes: int) -> tuple[float, ...]:
+        """Let any policy play held-out episodes, the same for all; see `LoopHandle`."""
+        return self._run.parts.comparison.returns_of(agent, n_episodes, seated=self.learner)
+
     def stop(self, reason: str = "") -> None:
         """End the run after the window in progress; safe from any thread."""
         self._run.stop(reason)

@@ -16,6 +16,7 @@ _STREAMS = (
     "evolution",
     "promotion",
     "final choice",
+    "comparison",
 )
 
 

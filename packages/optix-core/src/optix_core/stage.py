@@ -95,13 +95,16 @@ class Stage:
         return losses
 
 
-def try_all(steps: Sequence[Callable[[], object]]) -> list[Exception]:
-    """Take every step, whatever the others raise; returns what they raised, logged."""
-    errors: list[Exception] = []
+def try_all(steps: Sequence[Callable[[], object]]) -> list[BaseException]:
+    """Take every step, whatever the others raise; returns what they raised, logged.
+
+    An interruption is no reason to leave the rest open either: `on_loop_stop` may take a while.
+    """
+    errors: list[BaseException] = []
     for step in steps:
         try:
             step()
-        except Exception as error:
+        except BaseException as error:
             logger.exception("closing the run raised")
             errors.append(error)
     return errors

@@ -126,9 +126,19 @@ class WindowJudge:
             The evaluator's score of each, with the returns where that score is their mean; None
             where it is without usable evidence.
         """
-        exams = self._examine(policies, seeds)
-        self.validation_steps += sum(exam.steps for exam in exams)
-        return [Standing.of_episodes(exam.metrics, exam.returns) for exam in exams]
+        return self._standings(self._examine(policies, seeds))
+
+    def play_here(self, agent: BaseAgent, seeds: Sequence[int]) -> Standing | None:
+        """Let any policy play such episodes in the run's own pipeline, where it can play them.
+
+        Whoever examines elsewhere builds agents by a factory, which makes the run's alone.
+
+        Args:
+            agent: takes the seat in the validation pipeline.
+            seeds: one an episode.
+        """
+        self.seat(agent)
+        return next(iter(self._standings(self._examine_here([agent], seeds))), None)
 
     def take_unit_change(self) -> bool:
         """Whether the unit of the score changed since this was last asked."""
@@ -157,6 +167,10 @@ class WindowJudge:
         self._training.load_state_dict(state["training"])
         self._validation.load_state_dict(state["validation"])
         self.validation_steps = state["validation_steps"]
+
+    def _standings(self, exams: Sequence[Exam]) -> list[Standing | None]:
+        self.validation_steps += sum(exam.steps for exam in exams)
+        return [Standing.of_episodes(exam.metrics, exam.returns) for exam in exams]
 
     def _examine_here(self, policies: Iterable[BaseAgent], seeds: Sequence[int]) -> list[Exam]:
         pipeline = self._val_pipeline
