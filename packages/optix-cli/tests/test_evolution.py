@@ -30,6 +30,13 @@ def test_variants_train_and_act_together(optix: RunCommand) -> None:
     assert tested["n_episodes"] == 6
     assert tested["greedy"]
     assert 0.0 <= tested["disagreement"] <= 1.0
+    (selected,) = [event for event in events if event["event"] == "ensemble_selected"]
+    ensemble = events[kinds.index("ensemble")]["status"]["agents"]
+    acting = [member["index"] for member in ensemble if member["weight"] > 0]
+    assert acting == selected["members"]
+    assert 60 <= selected["episodes"] <= 90
+    stopped = events[kinds.index("run_stopped")]
+    assert 0 < selected["steps"] < stopped["validation_steps"]
     assert "disagreement" not in next(event for event in events if event["event"] == "tested")
     assert done.out.count("Training Complete") == 1
     assert [p.name for p in Path(RUN_DIR, "ensemble").glob(".tmp-*")] == []
@@ -67,6 +74,8 @@ def test_the_report_shows_rounds_lineage_and_weights(optix: RunCommand) -> None:
     assert re.search(r"^  Ensemble +2 members, 1 pruned, 2 of 2 spawns", reported, re.MULTILINE)
     weights = re.findall(r"weight ([\d.]+), mean score ", reported)
     assert len(weights) == 2
+    (chosen,) = re.findall(r"^ +(.*) chosen on \d+ fresh episodes", reported, re.MULTILINE)
+    assert re.match(r"0, 1 act together: |[01] acts alone, ", chosen)
 
 
 def test_the_same_seed_gives_the_same_evolution(optix: RunCommand) -> None:

@@ -39,7 +39,12 @@ def evolution_callback(
             return run.make_agent(next(seeds))
 
     return manager.as_callback(
-        run.agent, agent_factory=make_variant, meta_controller=None, signals="sound", stream=stream
+        run.agent,
+        agent_factory=make_variant,
+        meta_controller=None,
+        signals="sound",
+        stream=stream,
+        action_space=run.environment.action_space,
     )
 
 

@@ -21,6 +21,8 @@ def evolution_rows(history: RunHistory) -> list[Row]:
         members = [_member_text(member) for member in status["agents"]]
         rows.append(("Ensemble", _ensemble_text(status)))
         rows.extend(("", text) for text in members)
+    if history.ensemble_selected is not None:
+        rows.append(("", _choice_text(history.ensemble_selected)))
     return rows
 
 
@@ -72,6 +74,15 @@ def _member_text(member: Mapping[str, Any]) -> str:
     return (
         f"{member['index']}: weight {member['weight']:.3g}, mean score "
         f"{score_text(member['mean_score'])}, round {round_number}"
+    )
+
+
+def _choice_text(selected: Event) -> str:
+    acting = ", ".join(str(position) for position in selected["members"])
+    how = "act together" if len(selected["members"]) > 1 else "acts alone, no other improves on it"
+    return (
+        f"{acting} {how}: {score_text(selected['mean'])}, chosen on {selected['episodes']:,} fresh "
+        f"episodes, {selected['steps']:,} steps of validation"
     )
 
 

@@ -30,6 +30,8 @@ class RunHistory:
     """One event a round after the first."""
     ensemble: Event | None = None
     """The ensemble as the run left it; None for a run without one."""
+    ensemble_selected: Event | None = None
+    """Who acts in it, chosen on fresh episodes; None where weights follow the scores."""
     ensemble_saved: Event | None = None
     """Where the ensemble was saved, and what its members were set to."""
     ensemble_tested: Event | None = None
@@ -116,6 +118,7 @@ def _gather(run_id: int, events: Iterable[Event]) -> RunHistory | None:
         spawned=tuple(by_kind.get("spawned", ())),
         rounds_started=tuple(by_kind.get("round_started", ())),
         ensemble=_last(by_kind.get("ensemble")),
+        ensemble_selected=_last(by_kind.get("ensemble_selected")),
         ensemble_saved=_last(by_kind.get("ensemble_saved")),
         ensemble_tested=_last(by_kind.get("ensemble_tested")),
     )

@@ -6,7 +6,9 @@ from optix_evolve.adaptive_noise import NoiseLimits, NoiseSignals, adaptive_nois
 from optix_evolve.ensemble import Ensemble
 from optix_evolve.ensemble_agent import EnsembleAgent
 from optix_evolve.ensemble_policy import EnsemblePolicy
+from optix_evolve.ensemble_selection import Selection, Trial, select_members
 from optix_evolve.member_calls import Question
+from optix_evolve.member_choice import choose_members
 from optix_evolve.member_inference import MemberInference
 from optix_evolve.meta_controller import DecisionRule, MetaAction, MetaController
 from optix_evolve.policy_manager import PolicyManager
@@ -35,6 +37,10 @@ __all__ = [
     "Population",
     "Question",
     "RegimeDetector",
+    "Selection",
     "StackedMLP",
+    "Trial",
     "adaptive_noise",
+    "choose_members",
+    "select_members",
 ]

@@ -1,7 +1,7 @@
 """An ensemble's books: its members, their weights, and how many spawns are left."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, final
 
 from optix_core import BaseAgent
 from optix_core.errors import ConfigurationError
@@ -131,6 +131,13 @@ class Ensemble:
         keep = [i for i, m in enumerate(self.population) if m.member_id in self._in_training]
         self.population.rebalance(keep=keep)
 
+    def choose(self, positions: Collection[int]) -> None:
+        """Let these members alone act, alike but for their boosts; the others weigh 0 and stay.
+
+        It holds until weights follow the scores again.
+        """
+        self.population.weigh_alike(positions)
+
     def prune(self, bottom_k: int = 1, *, keep: Sequence[BaseAgent] = ()) -> list[int]:
         """Remove the members of the lowest weights.
 
@@ -221,3 +228,12 @@ class Ensemble:
                 f"there is no member {index}; there are {len(self.population)}, from 0"
             )
         return self.population[index]
+
+
+class HasEnsemble(Protocol):
+    """Whoever keeps the books of an ensemble, as `PolicyManager` does."""
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """Members and weights."""
+        ...

@@ -13,8 +13,8 @@ from optix_core import BaseAgent, EpisodeData, HyperparamSet
 from optix_core.abilities import HasState, supports
 from optix_core.errors import CheckpointCorruptError, CheckpointError, ConfigurationError
 from optix_core.generator_state import generator_from_state, generator_state
+from optix_evolve.ensemble import HasEnsemble
 from optix_evolve.ensemble_policy import EnsemblePolicy
-from optix_evolve.policy_manager import PolicyManager
 from optix_evolve.population import Member
 
 _INDEX = "ensemble.json"
@@ -49,7 +49,7 @@ class EnsembleAgent(BaseAgent):
 
     def __init__(
         self,
-        policy_manager: PolicyManager,
+        policy_manager: HasEnsemble,
         primary_agent: BaseAgent,
         action_space: object | None = None,
         *,
@@ -153,14 +153,14 @@ class EnsembleAgent(BaseAgent):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the generator's state and that of members that have one, by position."""
-        agents = self._manager.agents
+        agents = self._manager.ensemble.agents
         states = {str(i): a.state_dict() for i, a in enumerate(agents) if supports(a, HasState)}
         return {"rng": generator_state(self._rng), "members": states}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put back what `state_dict` returned."""
         self._rng = generator_from_state(state["rng"])
-        agents = self._manager.agents
+        agents = self._manager.ensemble.agents
         for position, member_state in state["members"].items():
             agent = agents[int(position)]
             if supports(agent, HasState):

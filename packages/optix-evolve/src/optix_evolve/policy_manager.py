@@ -3,10 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO, final
 
-from optix_core import BaseAgent, CheckpointRegistry, EvalMetrics
+from optix_core import BaseAgent, BasePipeline, CheckpointRegistry, EvalMetrics, SeedPlan
+from optix_core.abilities import PlaysEpisodes, supports
+from optix_core.environment_pipeline import draw_seeds
+from optix_core.errors import ConfigurationError
 from optix_evolve.adaptive_noise import NoiseLimits, adaptive_noise
 from optix_evolve.ensemble import Ensemble
 from optix_evolve.ensemble_policy import EnsemblePolicy
+from optix_evolve.ensemble_selection import SELECTION_EPISODES, Selection
+from optix_evolve.member_choice import choose_members
 from optix_evolve.meta_controller import DecisionRule
 from optix_evolve.policy_manager_callback import PolicyManagerCallback
 from optix_evolve.regime_detector import RegimeDetector
@@ -57,6 +62,52 @@ class PolicyManager:
     def auto_update_weights(self) -> None:
         """Let weights follow the rolling mean scores; see `Ensemble.auto_update_weights`."""
         self.ensemble.auto_update_weights()
+
+    def select_members(
+        self,
+        pipeline: BasePipeline,
+        *,
+        seed: int,
+        action_space: object | None = None,
+        n_episodes: int = SELECTION_EPISODES,
+    ) -> Selection:
+        """Choose on fresh episodes who acts; the others weigh 0 and stay members.
+
+        `optix_evolve.ensemble_selection.select_members` tells the rule. A run does this by itself
+        at its end where `as_callback` was given sound signals.
+
+        Args:
+            pipeline: one that plays single episodes (`PlaysEpisodes`), such as `EpisodePipeline`;
+                one of the ensemble's policies stays seated in it.
+            seed: what the episodes are drawn from, on a stream of their own.
+            action_space: as in `EnsembleAgent`.
+            n_episodes: that each set of members plays, at least 2.
+
+        Raises:
+            ConfigurationError: if the pipeline cannot play single episodes, there are no members,
+                or n_episodes is below 2.
+        """
+        seat = pipeline.set_agent
+        if not supports(pipeline, PlaysEpisodes):
+            raise ConfigurationError(
+                f"{type(pipeline).__name__} cannot play episodes on given seeds; give one with "
+                "play_episodes, such as EpisodePipeline"
+            )
+        seeds = draw_seeds(SeedPlan(seed).integer("comparison"), n_episodes)
+
+        def play(agent: BaseAgent, _n_episodes: int) -> Sequence[float]:
+            seat(agent)
+            return pipeline.play_episodes(seeds).returns_by_environment.tolist()
+
+        selection = choose_members(
+            self.ensemble, play, action_space=action_space, n_episodes=n_episodes
+        )
+        if selection is None:
+            raise ConfigurationError(
+                f"{len(self.agents)} members and {n_episodes} episodes leave nothing to choose "
+                "from; add_agent a member, and play at least 2 episodes"
+            )
+        return selection
 
     def prune(self, bottom_k: int = 1) -> list[int]:
         """Remove the members of the lowest weights; see `Ensemble.prune`."""
@@ -113,6 +164,7 @@ class PolicyManager:
         stream: TextIO | None = None,
         signals: Signals = "documented",
         noise_limits: NoiseLimits | None = None,
+        action_space: object | None = None,
     ) -> PolicyManagerCallback:
         """Make the callback that evolves this ensemble during a run.
 
@@ -127,8 +179,9 @@ class PolicyManager:
                 best in it.
             regime_boost: factor of that boost.
             stream: where the report is printed; default the standard output.
-            signals: form of the noise signals.
+            signals: form of the noise signals; "sound" also chooses at the end who acts.
             noise_limits: between what the perturbation of a variant moves; None for the defaults.
+            action_space: as in `EnsembleAgent`, for members that are tried together.
 
         Raises:
             ConfigurationError: if regime_boost is not positive and finite, or signals unknown.
@@ -145,4 +198,5 @@ class PolicyManager:
             stream=stream,
             signals=signals,
             noise_limits=noise_limits,
+            action_space=action_space,
         )

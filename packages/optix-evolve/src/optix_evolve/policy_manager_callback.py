@@ -23,6 +23,7 @@ from optix_core.generator_state import generator_from_state, generator_state
 from optix_evolve.adaptive_noise import NoiseLimits, adaptive_noise
 from optix_evolve.ensemble import Ensemble
 from optix_evolve.member_agents import agent_states, build_agents, load_agents, save_agents
+from optix_evolve.member_choice import choose_members
 from optix_evolve.meta_controller import DecisionRule, MetaAction
 from optix_evolve.population import Lineage, Member
 from optix_evolve.regime_boosts import RegimeBoosts
@@ -32,6 +33,8 @@ from optix_evolve.training_report import lineage_status, render_training_report
 from optix_evolve.variants import draw_anew, fresh_agent, make_variant
 
 logger = logging.getLogger(__name__)
+
+_CUT_SHORT = frozenset({StopReason.STOPPED, StopReason.FAILED, StopReason.INTERRUPTED})
 
 
 @final
@@ -52,6 +55,10 @@ class PolicyManagerCallback(LoopCallback):
     from their domains. NO_OP and PRUNE let the same learner go on once; DORMANT again without an
     improvement in between ends the run. Without a factory the run ends at DORMANT.
 
+    With sound signals, the members of a run that ended by itself play fresh episodes at the end,
+    and those act that are chosen by them (`select_members`): the best one alone, unless others
+    improve on it. An ensemble that is the learner itself keeps the weights it was scored with.
+
     The agent given to `RLOptimizer` holds the run's best policy afterwards. Where it is a member
     whose own policy is another one, a fresh agent with that policy takes its place.
     """
@@ -70,6 +77,7 @@ class PolicyManagerCallback(LoopCallback):
         stream: TextIO | None,
         signals: Signals,
         noise_limits: NoiseLimits | None = None,
+        action_space: object | None = None,
     ) -> None:
         """Take the parts; `PolicyManager.as_callback` documents them."""
         check_signals(signals)
@@ -82,6 +90,7 @@ class PolicyManagerCallback(LoopCallback):
         self._stream = stream
         self._signals: Signals = signals
         self._noise_limits = noise_limits
+        self._action_space = action_space
         self._stop_fn: Callable[[], object] | None = None
         self._own: dict[int, PolicySnapshot] = {}
         self._went_on_against: str | None = None
@@ -146,11 +155,12 @@ class PolicyManagerCallback(LoopCallback):
                 return self._go_on()
 
     def on_loop_stop(self) -> None:
-        """Leave every member with the best policy of its round, and print the report."""
+        """Leave every member with the best policy of its round, choose who acts, report."""
         self._end_round()
         try:
             self._settle_variant()
             self._keep_own_policy()
+            self._choose_members()
         finally:
             self._ensemble.learner = None
             for snapshot in self._own.values():
@@ -346,6 +356,21 @@ class PolicyManagerCallback(LoopCallback):
         copy = fresh_agent(self._factory)
         self._registry.load(own, copy)
         self._ensemble.replace_agent(self._agent, copy)
+
+    def _choose_members(self) -> None:
+        """Weigh members by fresh episodes; whoever asked for the end of the run wants it now."""
+        ending, population = self._loop.ending, self._ensemble.population
+        has_ended = ending is not None and ending.reason not in _CUT_SHORT
+        is_member = population.position_of(self._loop.learner) is not None
+        if self._signals != "sound" or not (has_ended and is_member) or len(population) == 1:
+            return
+        before = self._loop.validation_steps
+        selection = choose_members(
+            self._ensemble, self._loop.play_fresh, action_space=self._action_space
+        )
+        if selection is not None:
+            steps = self._loop.validation_steps - before
+            self._loop.record("ensemble_selected", steps=steps, **selection.to_event())
 
 
 def _sentence(ending: Stop | None) -> str:

@@ -222,6 +222,12 @@ class Population(Sequence[Member]):
         for member, share in zip(scored, shares, strict=True):
             member.base_weight = scale * share
 
+    def weigh_alike(self, positions: Collection[int]) -> None:
+        """Give the members at these positions the mean base weight of before, all others 0."""
+        scale = self._scale()
+        for position, member in enumerate(self._members):
+            member.base_weight = scale if position in positions else 0.0
+
     def best_scored(self) -> int | None:
         """Position of the member with the highest mean score, the oldest of several."""
         best: int | None = None
