@@ -28,11 +28,14 @@ from optix_core import (
     RunReport,
     SeedPlan,
 )
-from optix_evolve import EnsembleAgent, PolicyManager
+from optix_core.environment_pipeline import draw_seeds
+from optix_evolve import EnsembleAgent, PolicyManager, choose_members
 from optix_pipelines import BatchPipeline, EpisodePipeline, make_vector
 
 N_ENVS, WINDOW_SIZE = 8, 128
 VALIDATION_EPISODES, TEST_EPISODES = 5, 50
+SELECTION_EPISODES = (10, 30, 100)
+"""Episodes that each set of members plays when who acts is chosen; a run plays 30."""
 TEST_SEEDS_FROM = 1_000_000
 MAX_MEMBERS = 5
 
@@ -139,6 +142,7 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
     best = _test(task, chosen.best, seed)
     is_one = len(members) == 1  # then it is the best policy, and so is the ensemble
     ensemble = best if is_one else _test(task, _ensemble_of(task, members, weights), seed)
+    counts = () if is_one else SELECTION_EPISODES
     has_choices = _has_choices(task.env_id) and not is_one
     return {
         "task": task.name,
@@ -152,6 +156,7 @@ def run_one(task: Task, condition: Condition, seed: int) -> dict[str, Any]:
         "members": [best] if is_one else [_test(task, member, seed) for member in members],
         "weights": weights,
         "ensemble": ensemble,
+        "selected": {str(count): _selected(task, members, seed, count) for count in counts},
         "mixture": _test(task, Mixture.of(members, weights), seed) if has_choices else ensemble,
         "cpu_s": round(time.process_time() - began, 2),
     }
@@ -189,10 +194,45 @@ def _train(task: Task, condition: Condition, seed: int, agents: Iterator[NumpyPP
 def _ensemble_of(
     task: Task, members: Sequence[BaseAgent], weights: Sequence[float]
 ) -> EnsembleAgent:
+    manager = _manager_of(members, weights)
+    return EnsembleAgent(manager, members[0], _spaces(task.env_id)[1], seed=0)
+
+
+def _manager_of(members: Sequence[BaseAgent], weights: Sequence[float]) -> PolicyManager:
     manager = PolicyManager(CheckpointRegistry(tempfile.gettempdir()))
     for member, weight in zip(members, weights, strict=True):
         manager.add_agent(member, weight)
-    return EnsembleAgent(manager, members[0], _spaces(task.env_id)[1], seed=0)
+    return manager
+
+
+def _selected(
+    task: Task, members: Sequence[BaseAgent], seed: int, n_episodes: int
+) -> dict[str, Any]:
+    """Choose who acts on so many episodes a set, as `PolicyManager.select_members`; test them."""
+    manager = _manager_of(members, [1.0] * len(members))
+    pipeline = _episodes(task.env_id, n_episodes)
+    seeds = draw_seeds(SeedPlan(seed).integer("comparison"), n_episodes)
+    steps = 0
+
+    def play(agent: BaseAgent, _: int) -> Sequence[float]:
+        nonlocal steps
+        pipeline.set_agent(agent)
+        window = pipeline.play_episodes(seeds)
+        steps += window.length
+        return window.returns_by_environment.tolist()
+
+    space = _spaces(task.env_id)[1]
+    selection = choose_members(manager.ensemble, play, action_space=space, n_episodes=n_episodes)
+    pipeline.teardown()
+    if selection is None:
+        raise RuntimeError(f"no episodes of {task.env_id} could be played")
+    return {
+        "score": _test(task, EnsembleAgent(manager, members[0], space, seed=0), seed),
+        "members": list(selection.members),
+        "best": max(selection.trials[: len(members)], key=lambda trial: trial.mean).members[0],
+        "episodes": selection.n_episodes,
+        "steps": steps,
+    }
 
 
 def _test(task: Task, agent: BaseAgent, seed: int) -> float:

@@ -22,9 +22,19 @@ Picked = dict[str, FloatArray]
 """Test returns, one a seed, of each task."""
 
 ALL = "all, normalised"
-ENSEMBLE = ("ensemble", "mean member", "best member", "mixture", "best")
-"""What is made of a run with members. `best member` is the best in the test itself, which nobody
-knows beforehand; `mixture` acts by the mean of probabilities; `best` is what the run hands back."""
+SELECTED = "chosen"
+ENSEMBLE = (SELECTED, "ensemble", "mean member", "best member", "best alone", "best", "mixture")
+"""What is made of a run with members. `chosen` act after the choice on fresh episodes, `ensemble`
+with the weights that the run left, `mixture` by the mean of its probabilities. `best member` is the
+best in the test itself, which nobody knows beforehand, `best alone` the best on the fresh episodes
+of the choice, `best` the one that claimed the most, which is what is handed back."""
+PAIRS = {
+    SELECTED: ("mean member", "best member", "best alone", "best", "ensemble"),
+    "ensemble": ("mean member", "best member"),
+}
+"""What is compared with what, seed by seed."""
+COUNT = "30"
+"""Episodes of each set that the product plays."""
 
 
 def write_tables(
@@ -44,9 +54,12 @@ def write_tables(
         kinds = ENSEMBLE if any(len(row["members"]) > 1 for row in _all(spent)) else ("best",)
         results |= {f"{name}: {kind}": _pick(spent, kind) for kind in kinds}
     _write_scores(results, tasks)
-    for name in per_condition:
-        for other in ENSEMBLE[1:]:
-            _write_pair(f"{name}: ensemble", f"{name}: {other}", results, tasks)
+    for name, spent in per_condition.items():
+        for one, others in PAIRS.items():
+            for other in others:
+                _write_pair(f"{name}: {one}", f"{name}: {other}", results, tasks)
+        if f"{name}: {SELECTED}" in results:
+            _write_counts(name, spent, tasks)
     for kind in ("ensemble", "best"):
         _write_pair(f"rounds: {kind}", "one run: best", results, tasks)
 
@@ -65,7 +78,52 @@ def _score(row: Mapping[str, Any], what: str) -> float:
         return float(np.mean(voting))
     if what == "best member":
         return float(np.max(voting))
+    if what == "best alone":
+        return float(row["members"][_choice(row)["best"]]) if len(voting) > 1 else row["best"]
+    if what == SELECTED:
+        return float(_choice(row)["score"]) if len(voting) > 1 else row["best"]
     return float(row[what])
+
+
+def _choice(row: Mapping[str, Any], count: str = COUNT) -> Mapping[str, Any]:
+    return row["selected"][count]
+
+
+def _write_counts(name: str, spent: Mapping[str, Rows], tasks: Sequence[Task]) -> None:
+    """What the choice comes to, and costs, with how many episodes of each set."""
+    counts = next(iter(_all(spent)))["selected"]
+    header = (
+        f"{name}: episodes of each set",
+        "against the best member in the test, normalised IQM",
+        "against the best alone on 100 episodes",
+        *(f"{task.name}: who act, episodes, steps" for task in tasks),
+    )
+    rows: list[list[str]] = []
+    for count in counts:
+        chosen = {t: np.array([_choice(r, count)["score"] for r in rs]) for t, rs in spent.items()}
+        others = [_pick(spent, "best member"), _pick_best(spent, "100")]
+        gains = [
+            _comparison(_normalised(chosen, tasks), _normalised(other, tasks), digits=3)[1]
+            for other in others
+        ]
+        costs = [_cost([_choice(row, count) for row in spent[task.name]]) for task in tasks]
+        rows.append([count, *gains, *costs])
+    write_table(header, rows)
+
+
+def _pick_best(spent: Mapping[str, Rows], count: str) -> Picked:
+    return {
+        task: np.array([row["members"][_choice(row, count)["best"]] for row in rows])
+        for task, rows in spent.items()
+    }
+
+
+def _cost(choices: Rows) -> str:
+    size = np.mean([len(choice["members"]) for choice in choices])
+    episodes, steps = (
+        np.median([choice[key] for choice in choices]) for key in ("episodes", "steps")
+    )
+    return f"{size:.1f}, {episodes:,.0f}, {steps:,.0f}"
 
 
 def _write_spent(per_condition: Mapping[str, Mapping[str, Rows]]) -> None:

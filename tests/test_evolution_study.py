@@ -33,6 +33,11 @@ def test_both_sides_spend_their_budget_and_no_more(tmp_path: Path) -> None:
     assert spent[1] < TASK.budget  # both agents reached the level before
     assert rows[0]["ensemble"] == rows[0]["best"] == rows[0]["members"][0]
     assert rows[1]["best"] in rows[1]["members"]
+    assert rows[0]["selected"] == {}
+    for choice in rows[1]["selected"].values():
+        assert choice["best"] in {0, 1}
+        acting = choice["members"]
+        assert choice["score"] == rows[1]["members"][acting[0]] or len(acting) == 2
 
 
 def test_a_journal_is_resumed_and_becomes_tables(
@@ -45,5 +50,11 @@ def test_a_journal_is_resumed_and_becomes_tables(
     assert len(evolution_study.read_journal(journal)) == len(PLAN)
     write_tables(evolution_study.read_journal(journal), [TASK], CONDITIONS, [1])
     told = capsys.readouterr().out
-    for title in ("| one run: best |", "halfway: ensemble against halfway: mean member"):
+    titles = (
+        "| one run: best |",
+        "halfway: ensemble against halfway: mean member",
+        "halfway: chosen against halfway: best member",
+        "| halfway: episodes of each set |",
+    )
+    for title in titles:
         assert title in told
