@@ -15,16 +15,30 @@ import argparse
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import write_table
-from optix_core import BaseAgent, BasePipeline, EpisodeData, EvalMetrics, ReturnEvaluator
+from optix_core import (
+    BaseAgent,
+    BasePipeline,
+    EpisodeData,
+    EvalMetrics,
+    InlineExecutor,
+    ReturnEvaluator,
+    Workbench,
+)
+from optix_core.branch_stage import BranchStage
+from optix_core.branch_store import BranchStore
+from optix_core.inline_executor import SeatedPolicies
 from optix_core.promotion import FRESH_EPISODES, SMOOTHING, Promotion
 from optix_core.standing import Standing
+from optix_core.steering_seat import SteeringSeat
 from optix_core.testing import FakeAgent
+from optix_core.unit_examiner import UnitExaminer
 from optix_core.window_judge import WindowJudge
 
 FROZEN_WINDOWS = 50
@@ -94,7 +108,7 @@ class Run:
         rng = np.random.default_rng(seed)
         pipeline = NormalEpisodes(rng, rho)
         can_play = rule == RULES[2]
-        judge = WindowJudge(ReturnEvaluator(), pipeline if can_play else None, 1)
+        judge = _judge(pipeline if can_play else None)
         promotion = Promotion(judge, seed=seed, margin=0.0, confirm=rule != RULES[0])
         return cls(promotion, pipeline, judge, rng, n_episodes)
 
@@ -116,6 +130,21 @@ class Run:
     def reported(self) -> float:
         """What the best is held to score."""
         return math.nan if self.best is None else self.best.metrics.primary_score
+
+
+def _judge(pipeline: NormalEpisodes | None) -> WindowJudge:
+    """A judge whose fresh episodes the pipeline plays, as in a run without an executor."""
+    evaluator, agent = ReturnEvaluator(), FakeAgent()
+    if pipeline is None:
+        return WindowJudge(evaluator, None, 1)
+    bench = Workbench(
+        agent=agent,
+        stage=BranchStage(pipeline, pipeline, play=lambda: None, validation_seed=0),
+        evaluator=evaluator,
+        store=BranchStore(Path("never made"), SteeringSeat(None)),
+    )
+    examiner = UnitExaminer(InlineExecutor(bench), SeatedPolicies())
+    return WindowJudge(evaluator, pipeline, 1, examine_seated=examiner.examine)
 
 
 def frozen(rule: str, seed: int, n_episodes: int, rho: float) -> tuple[float, float, float]:

@@ -13,24 +13,21 @@ from optix_core import (
     BaseAgent,
     BaseOptimizer,
     BasePipeline,
+    CheckpointRegistry,
     EpisodeData,
-    EvalMetrics,
     Executor,
     HyperparamSet,
     InlineExecutor,
     PopulationOptimizer,
-    ReturnEvaluator,
     RLOptimizer,
     RunDirectory,
     RunReport,
     SimplePipeline,
     UnitResult,
-    Workbench,
     WorkUnit,
 )
-from optix_core.branch_stage import BranchStage
 from optix_core.errors import ContractViolationError
-from optix_core.examination import Examination
+from optix_core.state_store import StateStore
 from optix_core.testing import FakeAgent, ScriptedPipeline
 
 from .loop_runs import read_journal
@@ -39,13 +36,6 @@ from .toy_task import NoisyMirror, SkillAgent
 pytestmark = pytest.mark.usefixtures("without_sync")
 
 WINDOW = 10
-
-
-class Steady(SkillAgent):
-    """Acts without chance, so that its generator makes no difference."""
-
-    def act(self, observation: Any) -> Any:
-        return self.skill
 
 
 class HeldOut(BasePipeline):
@@ -74,30 +64,15 @@ class HeldOut(BasePipeline):
         self.played.append(list(seeds))
         noise = [0.3 * np.random.default_rng(seed).standard_normal() for seed in seeds]
         returns = [self.agent.skill + each for each in noise]
-        return next(ScriptedPipeline([returns], self.agent).episodes())
+        return next(ScriptedPipeline([returns], FakeAgent()).episodes())
 
 
 class Elsewhere:
     """An executor with an agent, an environment and a view of the branch store of its own."""
 
-    def __init__(self, directory: Path) -> None:
-        agent, held_out = Steady(), HeldOut()
-        pipeline = SimplePipeline(NoisyMirror(), agent, WINDOW)
-        held_out.set_agent(agent)
-        windows = pipeline.episodes()
-        stage = BranchStage(pipeline, held_out, play=lambda: next(windows, None), validation_seed=0)
-        self.inner: Executor = InlineExecutor(
-            Workbench(
-                agent=agent,
-                store=RunDirectory(directory).branch_store(),
-                begin=stage.begin,
-                next_window=stage.next_window,
-                learn=lambda agent, window: agent.learn(window),
-                examination=Examination(
-                    evaluator=ReturnEvaluator(), play=stage.examine, play_on=stage.examine_on
-                ),
-            )
-        )
+    def __init__(self, directory: Path, agent: SkillAgent | None = None) -> None:
+        agent = agent or SkillAgent({"rate": 0.5}, seed=99)  # every unit brings its own state
+        self.inner: Executor = InlineExecutor(optimizer_in(directory, agent).workbench())
         self.units: list[WorkUnit] = []
         self.batches: list[int] = []
         self.is_closed = False
@@ -114,24 +89,21 @@ class Elsewhere:
         self.is_closed = True
 
 
+def optimizer_in(path: Path, agent: SkillAgent, **settings: Any) -> RLOptimizer:
+    given: dict[str, Any] = {"val_pipeline": HeldOut(), "max_episodes": 24, "seed": 1}
+    pipeline = SimplePipeline(NoisyMirror(), window_size=WINDOW)
+    return RLOptimizer(agent, pipeline, checkpoint_dir=path, **(given | settings))
+
+
 def train(
     path: Path,
     tuner: BaseOptimizer,
     executor: Executor | None = None,
-    agent: Steady | None = None,
-) -> tuple[RunReport, HeldOut, Steady]:
-    agent, held_out = agent or Steady({"rate": 1e-3}), HeldOut()
-    optimizer = RLOptimizer(
-        agent,
-        SimplePipeline(NoisyMirror(), window_size=WINDOW),
-        val_pipeline=held_out,
-        optimizer=tuner,
-        checkpoint_dir=path,
-        max_episodes=24,
-        seed=1,
-        executor=executor,
-    )
-    return optimizer.run(), held_out, agent
+    agent: SkillAgent | None = None,
+) -> tuple[RunReport, HeldOut, SkillAgent]:
+    agent, held_out = agent or SkillAgent({"rate": 1e-3}), HeldOut()
+    settings = {"val_pipeline": held_out, "optimizer": tuner, "executor": executor}
+    return optimizer_in(path, agent, **settings).run(), held_out, agent
 
 
 def journal(path: Path) -> list[dict[str, Any]]:
@@ -170,7 +142,7 @@ def test_every_unit_goes_to_the_executor_and_the_run_comes_out_the_same(
     assert played_there.played == []
 
 
-class Flat(Steady):
+class Flat(SkillAgent):
     """Never gets better, so that better scores stay without proof."""
 
     def learn(self, episode_data: EpisodeData) -> dict[str, Any]:
@@ -185,7 +157,7 @@ class Nothing(BaseOptimizer):
 
 
 def test_policies_of_a_play_off_are_examined_at_the_same_time(tmp_path: Path) -> None:
-    executor = Elsewhere(tmp_path)
+    executor = Elsewhere(tmp_path, Flat())
     report, _, _ = train(tmp_path, Nothing(), executor, Flat())
     assert report.contenders > 1
     assert max(executor.batches) == report.contenders
@@ -193,11 +165,15 @@ def test_policies_of_a_play_off_are_examined_at_the_same_time(tmp_path: Path) ->
 
 def test_who_made_an_executor_closes_it_and_nothing_of_its_work_stays(tmp_path: Path) -> None:
     executor = Elsewhere(tmp_path)
-    train(tmp_path, PopulationOptimizer(n_members=4, waits=False), executor)
+    report, _, _ = train(tmp_path, PopulationOptimizer(n_members=4, waits=False), executor)
     assert not executor.is_closed
-    store = RunDirectory(tmp_path).branch_store()
-    store.save(FakeAgent(), EvalMetrics(0.0), HyperparamSet({}))
-    assert len(store.snapshots()) == 1
+    assert report.branch_windows > 0
+    saved = StateStore(tmp_path / "state").load()
+    assert saved is not None
+    tuning: dict[str, Any] = saved.tree["run"]["tuning"]["state"]
+    held = {member["snapshot"] for member in tuning["members"]} - {None}
+    registry = CheckpointRegistry(RunDirectory(tmp_path).branches_path)
+    assert {snapshot.snapshot_id for snapshot in registry.snapshots()} == held
 
 
 def test_an_executor_of_another_kind_is_refused(tmp_path: Path) -> None:

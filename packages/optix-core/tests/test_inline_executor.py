@@ -13,14 +13,19 @@ from optix_core import (
     BaseAgent,
     BaseEvaluator,
     BasePipeline,
-    CheckpointRegistry,
     EpisodeData,
     EvalMetrics,
+    Executor,
     HyperparamSet,
+    InlineExecutor,
     ReturnEvaluator,
     SimplePipeline,
+    UnitResult,
+    Workbench,
+    WorkUnit,
 )
 from optix_core.branch_stage import BranchStage
+from optix_core.branch_store import BranchStore
 from optix_core.errors import (
     CheckpointNotFoundError,
     ConfigurationError,
@@ -28,10 +33,9 @@ from optix_core.errors import (
     PipelineError,
 )
 from optix_core.examination import Examination, Sample
-from optix_core.executor import Executor
-from optix_core.inline_executor import InlineExecutor, Workbench, keep
+from optix_core.inline_executor import SEATED
+from optix_core.steering_seat import SteeringSeat
 from optix_core.testing import FakeAgent, ScriptedPipeline
-from optix_core.work_unit import UnitResult, WorkUnit
 
 from .toy_task import NoisyMirror, SkillAgent, growth
 
@@ -67,22 +71,20 @@ class Scene:
             validation_seed=7,
         )
         self.val_pipeline.validate_on(7)
-        self.store = CheckpointRegistry(path, 1)
+        self.store = BranchStore(path, SteeringSeat(None))
         self.executor: Executor = InlineExecutor(
             Workbench(
                 agent=self.agent,
+                stage=self.stage,
+                evaluator=evaluator or ReturnEvaluator(),
                 store=self.store,
-                begin=self.stage.begin,
-                next_window=self.stage.next_window,
-                learn=lambda agent, window: agent.learn(window),
-                examination=Examination(
-                    evaluator=evaluator or ReturnEvaluator(),
-                    play=self.stage.examine,
-                    play_on=self.stage.examine_on,
-                ),
             )
         )
-        self.parent = keep(self.store, self.agent).snapshot_id
+        self.parent = self.store.save(self.agent)
+
+    @property
+    def there(self) -> set[str]:
+        return {snapshot.snapshot_id for snapshot in self.store.registry.snapshots()}
 
     def unit(self, **changes: Any) -> WorkUnit:
         values: dict[str, Any] = {
@@ -110,8 +112,7 @@ def test_a_unit_trains_and_is_examined(scene: Scene) -> None:
     assert (result.windows, result.steps, result.exam_steps) == (2, 2 * WINDOW, WINDOW)
     assert result.metrics.n_episodes == WINDOW
     assert result.metrics.primary_score == pytest.approx(skill, abs=0.2)
-    (child,) = [s for s in scene.store.snapshots() if s.snapshot_id == result.child]
-    scene.store.load(child, scene.agent)
+    scene.store.load(result.child, scene.agent)
     assert scene.agent.skill == pytest.approx(skill)
     assert scene.agent.params == {"rate": 0.001}
 
@@ -148,10 +149,9 @@ def test_the_units_hyperparameters_win_over_the_parents(scene: Scene) -> None:
 
 
 def test_no_windows_examine_the_parent_alone(scene: Scene) -> None:
-    n_snapshots = len(scene.store.snapshots())
     (result,) = scene.do(scene.unit(n_windows=0))
     assert (result.child, result.steps, result.windows) == (scene.parent, 0, 0)
-    assert len(scene.store.snapshots()) <= n_snapshots + 1
+    assert scene.there == {scene.parent}
     assert scene.agent.windows == []
 
 
@@ -176,20 +176,35 @@ def test_where_too_few_episodes_ended_late_all_windows_are_the_score() -> None:
 
 
 def test_children_stay_until_they_are_let_go_of(scene: Scene) -> None:
-    results = scene.do(*[scene.unit(seed=seed) for seed in range(5)])
-    there = {snapshot.snapshot_id for snapshot in scene.store.snapshots()}
-    assert {result.child for result in results} <= there
-    for result in results:
-        scene.store.unpin(result.child)
-    keep(scene.store, scene.agent)
-    there = {snapshot.snapshot_id for snapshot in scene.store.snapshots()}
-    assert not {result.child for result in results} & there
-    assert scene.parent in there
+    children = [result.child for result in scene.do(*[scene.unit(seed=s) for s in range(5)])]
+    assert scene.there == {scene.parent, *children}
+    for child in children[1:]:
+        scene.store.release(child)
+    assert scene.there == {scene.parent, children[0]}
 
 
 def test_children_are_never_the_best_of_the_store(scene: Scene) -> None:
     scene.do(scene.unit())
-    assert scene.store.best is None
+    assert scene.store.registry.best is None
+
+
+def test_who_is_seated_is_examined_at_once_and_nothing_is_saved(scene: Scene) -> None:
+    """By the time that is waited for another policy may have been loaded."""
+    before = scene.agent.everything()
+    handle = scene.executor.submit(scene.unit(parent=SEATED, n_windows=0, exam_seed=5))
+    assert scene.agent.everything() == before
+    assert scene.there == {scene.parent}
+    (expected,) = scene.do(scene.unit(n_windows=0, exam_seed=5))
+    scene.agent.learn(a_window())
+    (seated,) = scene.executor.wait([handle])
+    assert seated == replace(expected, child=SEATED)
+    with pytest.raises(ConfigurationError, match="can be waited for once"):
+        scene.executor.wait([handle, handle])
+
+
+def test_who_is_seated_trains_in_no_unit(scene: Scene) -> None:
+    with pytest.raises(CheckpointNotFoundError, match="no 'seated'"):
+        scene.do(scene.unit(parent=SEATED))
 
 
 def test_an_agent_that_makes_something_else_of_hyperparameters_breaks_its_contract(
@@ -218,16 +233,16 @@ def test_an_error_leaves_as_it_was_raised_and_the_learner_as_it_was(tmp_path: Pa
     with pytest.raises(ZeroDivisionError, match="too fast"):
         scene.do(scene.unit(), scene.unit(hyperparams={"rate": 0.5}))
     assert scene.agent.everything() == before
-    keep(scene.store, scene.agent)
-    assert len(scene.store.snapshots()) == 2  # the parent, and the one just saved
+    assert scene.there == {scene.parent}
 
 
 def test_validation_of_the_run_goes_on_as_if_nothing_had_been(scene: Scene, tmp_path: Path) -> None:
-    scene.do(scene.unit())
     untouched = Scene(tmp_path / "other")
-    np.testing.assert_array_equal(
-        next(scene.val_pipeline.episodes()).rewards, next(untouched.val_pipeline.episodes()).rewards
-    )
+    validations = [each.val_pipeline.episodes() for each in (scene, untouched)]
+    for _ in range(3):
+        touched, other = (next(windows) for windows in validations)
+        np.testing.assert_array_equal(touched.rewards, other.rewards)
+        scene.do(scene.unit())
 
 
 def test_without_validation_the_training_pipeline_examines_and_nobody_learns(
@@ -334,8 +349,8 @@ def test_closing_drops_what_waits(scene: Scene) -> None:
 
 
 def test_an_unknown_parent_is_an_error(scene: Scene) -> None:
-    with pytest.raises(CheckpointNotFoundError, match="no snapshot 'snapshot-99'"):
-        scene.do(scene.unit(parent="snapshot-99"))
+    with pytest.raises(CheckpointNotFoundError, match="no snapshot-000099"):
+        scene.do(scene.unit(parent="snapshot-000099"))
 
 
 @pytest.mark.parametrize(

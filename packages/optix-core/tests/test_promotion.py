@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optix_core import BaseEvaluator, EpisodeData, EvalMetrics, ReturnEvaluator
+from optix_core import BaseEvaluator, EpisodeData, EvalMetrics
 from optix_core.mean_comparison import paired_p
 from optix_core.promotion import FRESH_EPISODES, Promotion, Trial, is_trigger, smoothed
 from optix_core.standing import Standing
 from optix_core.testing import FakeAgent, ScriptedPipeline
-from optix_core.window_judge import WindowJudge
 
-from .held_out import HeldOutScript
+from .held_out import HeldOutScript, judge_over
 
 Returns = list[float]
 SAMPLES = st.lists(st.integers(-4, 4).map(float), min_size=30, max_size=30)
@@ -46,7 +45,7 @@ class Scene:
         left = list(samples)
         self.pipeline = HeldOutScript([], lambda agent, seeds: left.pop(0))
         self.pipeline.set_agent(FakeAgent())
-        self.judge = WindowJudge(evaluator or ReturnEvaluator(), self.pipeline, 5)
+        self.judge = judge_over(self.pipeline, evaluator)
         self.promotion = Promotion(self.judge, seed=3, margin=margin, confirm=confirm)
 
     def hold(self, metrics: EvalMetrics, incumbent: Standing | None = None) -> Trial:
@@ -144,7 +143,7 @@ def test_unconfirmed_scores_decide_where_that_is_asked_for() -> None:
 def test_where_nothing_can_be_played_the_mean_of_five_evaluations_decides(
     val_pipeline: Any, scores: list[float]
 ) -> None:
-    promotion = Promotion(WindowJudge(ReturnEvaluator(), val_pipeline, 5), seed=0, margin=0.0)
+    promotion = Promotion(judge_over(val_pipeline), seed=0, margin=0.0)
     evaluations = [evaluation(score, 1.0, 2) for score in scores]
     best = promotion.hold(evaluations[0], None, agent=FakeAgent()).standing
     assert best == Standing(evaluations[0])

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optix_core import EvalMetrics, ReturnEvaluator
+from optix_core import EvalMetrics
 from optix_core.promotion import Promotion
 from optix_core.standing import Standing
 from optix_core.testing import FakeAgent
-from optix_core.window_judge import WindowJudge
 
-from .held_out import HeldOutScript
+from .held_out import HeldOutScript, judge_over
 
 RUNS = 150
 EPISODES = 30
@@ -31,8 +30,7 @@ class Simulation:
         self.of_seed = self.rng.normal(size=20)
         pipeline = HeldOutScript([], self.fresh)
         pipeline.set_agent(FakeAgent())
-        judge = WindowJudge(ReturnEvaluator(), pipeline, 5)
-        self.promotion = Promotion(judge, seed=seed, margin=0.0, confirm=confirm)
+        self.promotion = Promotion(judge_over(pipeline), seed=seed, margin=0.0, confirm=confirm)
         self.best: Standing | None = None
 
     def fresh(self, agent: Any, seeds: Sequence[int]) -> list[float]:

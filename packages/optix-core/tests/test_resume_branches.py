@@ -15,6 +15,8 @@ from optix_core import (
     state_keeper,
 )
 
+from . import units_elsewhere
+from .loop_runs import read_journal
 from .resume_scene import marks_of, optimizer_in, same_but_for_time
 
 pytestmark = pytest.mark.usefixtures("without_sync")
@@ -68,3 +70,25 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
         for name in ("whole", "parts")
     ]
     assert branches[0] == branches[1]
+
+
+@pytest.mark.parametrize("window_id", [1, 3, 5])
+def test_a_run_whose_learner_took_over_the_memory_of_a_branch_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window_id: int
+) -> None:
+    """Rows of a memory that was replaced are no continuation of those that lie on disk."""
+    monkeypatch.setattr(state_keeper, "SHARE", float("inf"))
+
+    def run(name: str, bomb_at: int, *, resume: bool = False) -> Any:
+        tuner = BackoffOptimizer(mode="evidence")
+        callbacks = [Bomb(bomb_at)]
+        return units_elsewhere.optimizer_in(
+            tmp_path / name, tuner, callbacks=callbacks, resume=resume
+        ).run()
+
+    whole = run("whole", -1)
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", window_id)
+    assert read_journal(tmp_path / "parts", "branch_adopted")
+    assert same_but_for_time(whole, run("parts", -1, resume=True))
+    assert marks_of(tmp_path / "whole") == marks_of(tmp_path / "parts")

@@ -20,7 +20,7 @@ from optix_core.seeds import SeedPlan
 if TYPE_CHECKING:
     from optix_core.checkpoint_registry import CheckpointRegistry
     from optix_core.executor import Executor
-    from optix_core.inline_executor import InlineExecutor, Workbench
+    from optix_core.inline_executor import InlineExecutor
     from optix_core.loop_callback import LoopCallback, LoopHandle
     from optix_core.optimizers import (
         BackoffOptimizer,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from optix_core.simple_pipeline import SimplePipeline
     from optix_core.step_size_controller import StepSizeController
     from optix_core.work_unit import UnitResult, WorkUnit
+    from optix_core.workbench import Workbench
 
 __version__: str
 
@@ -93,7 +94,7 @@ _LOADED_WHEN_ASKED = {
     "StepSizeController": "step_size_controller",
     "UnitResult": "work_unit",
     "WorkUnit": "work_unit",
-    "Workbench": "inline_executor",
+    "Workbench": "workbench",
     "render_report": "run_report",
 }
 """What runs a run: whoever writes an agent or an evaluator does not pay for it."""

@@ -1,7 +1,7 @@
 """Removes snapshots that have no claim to be kept, and says so in the index."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from optix_core._atomic_io import remove_tree
@@ -37,14 +37,14 @@ def rewind(root: int, *, run_id: int, sequence: int) -> list[str]:
     return doomed
 
 
-def clear(root: int, kept: Collection[str]) -> list[str]:
-    """Remove all snapshots but some. No number is given again; the caller holds the writer lock.
+def discard(root: int, is_doomed: Callable[[str], bool]) -> list[str]:
+    """Remove the snapshots of these names. No number is given again; the caller holds the lock.
 
     Returns:
         The names of what was removed.
     """
     listing = read_listing(root)
-    doomed = [name for name in (*listing.records, *listing.damaged) if name not in kept]
+    doomed = [name for name in (*listing.records, *listing.damaged) if is_doomed(name)]
     if doomed:
         _remove(root, doomed, replace(listing, last_sequence=last_sequence(root)))
     return doomed

@@ -1,9 +1,10 @@
 """The pipelines of a run as its branches play them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import final
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, final
 
-from optix_core.abilities import PlaysEpisodes, Seedable, ValidatesOnSeeds, supports
+from optix_core.abilities import HasState, PlaysEpisodes, Seedable, ValidatesOnSeeds, supports
 from optix_core.base_pipeline import BasePipeline
 from optix_core.environment_pipeline import draw_seeds
 from optix_core.episode_data import EpisodeData
@@ -42,6 +43,11 @@ class BranchStage:
         self._validation_seed = validation_seed
         self._held_out: Iterator[EpisodeData] | None = None
 
+    @property
+    def has_held_out(self) -> bool:
+        """Whether there is a validation pipeline."""
+        return self._val_pipeline is not None
+
     def begin(self, seed: int) -> None:
         """Begin training anew on a seed.
 
@@ -74,11 +80,9 @@ class BranchStage:
             return [pipeline.play_episodes(draw_seeds(seed, n_episodes))]
         if not supports(pipeline, ValidatesOnSeeds):
             return windows_with(self._next_held_out, n_episodes)
-        pipeline.validate_on(seed)
-        try:
+        with self._validation_put_back(pipeline):
+            pipeline.validate_on(seed)
             return windows_with(self._next_held_out, n_episodes)
-        finally:
-            pipeline.validate_on(self._validation_seed)
 
     def examine_on(self, seeds: Sequence[int]) -> EpisodeData:
         """Play one held-out episode on each of these seeds.
@@ -94,6 +98,17 @@ class BranchStage:
             )
         return pipeline.play_episodes(seeds)
 
+    @contextmanager
+    def _validation_put_back(self, pipeline: ValidatesOnSeeds) -> Generator[None]:
+        """Let the run's own validation go on afterwards where it was, as far as it has a state."""
+        state = _state_of(pipeline)
+        try:
+            yield
+        finally:
+            pipeline.validate_on(self._validation_seed)
+            if supports(pipeline, HasState) and state is not None:
+                pipeline.load_state_dict(state)
+
     def _next_held_out(self) -> EpisodeData:
         pipeline = self._val_pipeline or self._pipeline
         window = None if self._held_out is None else next(self._held_out, None)
@@ -102,6 +117,10 @@ class BranchStage:
             self._held_out = iter(pipeline.episodes())
             window = next(self._held_out, None)
         return _there(window, pipeline)
+
+
+def _state_of(pipeline: object) -> dict[str, Any] | None:
+    return pipeline.state_dict() if supports(pipeline, HasState) else None
 
 
 def _there(window: EpisodeData | None, pipeline: BasePipeline) -> EpisodeData:

@@ -64,7 +64,7 @@ class Branches(Protocol):
         ...
 
     def adopt(self, snapshot_id: str, hyperparams: Mapping[str, Any]) -> None:
-        """Put a snapshot's weights, then these hyperparameters, into the learner.
+        """Let the learner become what a snapshot holds, then put these hyperparameters into it.
 
         Raises:
             ContractViolationError: if the agent does not give back what it got.

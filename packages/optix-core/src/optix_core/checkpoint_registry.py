@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import final
@@ -20,7 +20,7 @@ from optix_core._snapshot_listing import (
     verify_snapshot,
 )
 from optix_core._snapshot_record import SnapshotRecord, new_record
-from optix_core._snapshot_rewind import clear, last_sequence, rewind
+from optix_core._snapshot_rewind import discard, last_sequence, rewind
 from optix_core._snapshot_writer import SnapshotWriter
 from optix_core._stored_values import is_same
 from optix_core.base_agent import BaseAgent
@@ -125,6 +125,7 @@ class CheckpointRegistry:
         *,
         pin: bool = False,
         is_choice: bool = False,
+        write_more: Callable[[Path], None] | None = None,
     ) -> PolicySnapshot:
         """Save an agent's weights with their score and hyperparameters; durable on return.
 
@@ -135,6 +136,7 @@ class CheckpointRegistry:
             pin: whether to `pin` the snapshot at once, so that no later save prunes it.
             is_choice: whether its run calls it its best, on other grounds than the score alone;
                 the last one so called heads its run, whatever its others score.
+            write_more: adds files to the folder that it is given, sealed like the weights.
 
         Raises:
             HyperparamError: if a hyperparameter cannot be stored; nothing was written.
@@ -143,6 +145,12 @@ class CheckpointRegistry:
             CheckpointError: if a newer version wrote here; nothing was changed.
             OSError: if the disk is full or fails; nothing is left behind.
         """
+
+        def write(staged: str) -> None:
+            agent.save_weights(self._weights_path(staged))
+            if write_more is not None:
+                write_more(self._root / staged)
+
         record = new_record(eval_metrics, hyperparams, run_id=self.run_id, is_choice=is_choice)
         make_directory(self._root)
         with open_directory(self._root) as root:
@@ -155,9 +163,7 @@ class CheckpointRegistry:
                     distrusted=self._distrusted,
                     pins_new=pin,
                 )
-                name, record = writer.save(
-                    record, lambda staged: agent.save_weights(self._weights_path(staged))
-                )
+                name, record = writer.save(record, write)
         return self._as_snapshot(name, record)
 
     def load(self, snapshot: PolicySnapshot, agent: BaseAgent) -> None:
@@ -235,7 +241,26 @@ class CheckpointRegistry:
             CheckpointLockedError: if another writer held the directory for 30 s.
             OSError: if something cannot be removed.
         """
-        return self._remove(lambda root, shared: clear(root, shared.saved_pins))
+        return self._remove(
+            lambda root, shared: discard(root, lambda name: name not in shared.saved_pins)
+        )
+
+    def discard(self, snapshot_ids: Collection[str]) -> list[str]:
+        """Remove those of these snapshots that are pinned neither now nor at `hold_pinned`.
+
+        Returns:
+            The ids of what was removed.
+
+        Raises:
+            CheckpointLockedError: if another writer held the directory for 30 s.
+            OSError: if something cannot be removed.
+        """
+
+        def remove(root: int, shared: SharedDirectory) -> list[str]:
+            doomed = set(snapshot_ids) - shared.pinned - shared.saved_pins
+            return discard(root, lambda name: name in doomed)
+
+        return self._remove(remove)
 
     def hold_pinned(self) -> None:
         """Keep what is pinned now from being pruned until this is called again, unpinned or not.

@@ -108,9 +108,10 @@ class Sample:
 def score_episodes(evaluator: BaseEvaluator, window: EpisodeData) -> Exam:
     """Score whole episodes; NaN where one of them met numbers that are not finite."""
     metrics = checked(evaluator.score_validation(window), "score_validation")
-    if count_non_finite(window):
-        # An episode that was cut off for it might score well for that very reason.
-        metrics = EvalMetrics(np.nan, metrics.metrics, metrics.episode_id)
+    # An episode that was cut off for it might score well for that very reason.
+    score = np.nan if count_non_finite(window) else metrics.primary_score
+    # Which window of its pipeline this was hangs on who plays it.
+    metrics = EvalMetrics(score, metrics.metrics)
     returns = tuple(window.returns_by_environment.tolist())
     return Exam(metrics=metrics, steps=window.length, returns=returns)
 

@@ -10,9 +10,12 @@ from optix_core.work_unit import UnitResult, WorkUnit
 class Executor(Protocol):
     """Does work units. What comes of a unit does not depend on who does it, nor on the order.
 
-    Parents are found, and children are kept, in the branch store of the run's directory
-    (`RunDirectory.branch_store`). A child is pinned for whoever submitted the unit before `wait`
-    returns; where `wait` raises, nobody will ask for the others, and none of them stays pinned.
+    Parents are found, and children are kept, in the branch store of the run's directory, where
+    each stays until it is released: whoever submitted a unit holds its child when `wait` has
+    returned. Where `wait` raises, nobody will ask for the others, and the executor releases them.
+
+    An executor elsewhere does a unit with `RLOptimizer.workbench().do(unit)`, in a process where
+    the optimizer was made as it was made for the run. Units and results are plain values.
     """
 
     def submit(self, unit: WorkUnit) -> int:

@@ -53,7 +53,7 @@ class LoopController:
         self._handle = RunHandle(self._run)
         self._tutor = Tutor(self._run)
         self._keeper = StateKeeper(
-            parts.directory, (parts.registry, parts.branch_store), self._run.recorder
+            parts.directory, (parts.registry, parts.bench.store.registry), self._run.recorder
         )
         self._run_state = RunState(self._run)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from optix_core.backoff_scheduler import SchedulerSettings
 from optix_core.base_agent import BaseAgent
-from optix_core.base_pipeline import BasePipeline
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.executor import Executor
@@ -18,9 +17,11 @@ from optix_core.policy_comparison import PolicyComparison
 from optix_core.promotion import Promotion
 from optix_core.run_directory import RunDirectory
 from optix_core.seeds import SeedPlan
+from optix_core.stage import Stage
 from optix_core.steering_seat import SteeringSeat
 from optix_core.tuning_seat import TuningSeat
 from optix_core.window_judge import WindowJudge
+from optix_core.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +29,7 @@ class LoopParts:
     """What a loop is made of."""
 
     agent: BaseAgent
-    pipeline: BasePipeline
-    val_pipeline: BasePipeline | None
+    stage: Stage
     judge: WindowJudge
     guard: FiniteGuard
     tuning: TuningSeat
@@ -37,7 +37,7 @@ class LoopParts:
     callbacks: CallbackDispatcher
     directory: RunDirectory
     registry: CheckpointRegistry
-    branch_store: CheckpointRegistry
+    bench: Workbench
     seeds: SeedPlan
     scheduler_settings: SchedulerSettings
     plateau_test: PlateauTest | None

@@ -13,6 +13,8 @@ from optix_core.base_agent import BaseAgent
 from optix_core.base_evaluator import BaseEvaluator
 from optix_core.base_optimizer import BaseOptimizer
 from optix_core.base_pipeline import BasePipeline
+from optix_core.branch_stage import BranchStage
+from optix_core.branch_store import BranchStore
 from optix_core.branching import BranchingTuner
 from optix_core.callback_dispatcher import CallbackDispatcher
 from optix_core.errors import ConfigurationError, ContractViolationError
@@ -20,6 +22,7 @@ from optix_core.evaluators import ReturnEvaluator
 from optix_core.executor import Executor
 from optix_core.final_choice import FinalChoice
 from optix_core.finite_guard import FiniteGuard, OnNonFinite, check_policy
+from optix_core.inline_executor import InlineExecutor, SeatedPolicies
 from optix_core.loop_callback import LoopCallback
 from optix_core.loop_controller import LoopController
 from optix_core.loop_parts import LoopParts
@@ -32,12 +35,14 @@ from optix_core.resumption import check_same_run, read_latest, report_of_finishe
 from optix_core.run_directory import RunDirectory
 from optix_core.run_report import RunReport
 from optix_core.seeds import SeedPlan
+from optix_core.stage import Stage
 from optix_core.steering_seat import SteeringSeat
 from optix_core.step_size import find_step_size
 from optix_core.step_size_controller import StepSizeController
 from optix_core.tuning_seat import TuningSeat
 from optix_core.unit_examiner import UnitExaminer
 from optix_core.window_judge import WindowJudge
+from optix_core.workbench import Workbench
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +89,8 @@ class RLOptimizer:
             infinite: "skip" neither scores it nor learns from it, "rollback" restores the best
             policy besides, "raise" ends the run. Three in a row end it in any case.
         executor: does the units of work of the run, branches of training and fresh held-out
-            episodes, and is left open at the end. Default: they are done with the agent and the
-            pipelines of the run, one after the other (`InlineExecutor`).
+            episodes, and is left open at the end; `workbench` is what it does them with. Default:
+            with the agent and the pipelines of the run, one after the other (`InlineExecutor`).
 
     Raises:
         ConfigurationError: if a value is out of range.
@@ -231,6 +236,18 @@ class RLOptimizer:
         self._loop = LoopController(self._parts(asked, resume=earlier is not None))
         return self._loop.run()
 
+    def workbench(self) -> Workbench:
+        """Open the pipelines and return what work units of such a run are done with.
+
+        For an executor elsewhere: in each of its processes make the optimizer as it is made for
+        the run, same settings and `checkpoint_dir`, with an agent, pipelines and an evaluator of
+        its own, and let `workbench().do(unit)` do what the run hands out. Nothing runs here and no
+        lock of the run is taken; who made the pipelines tears them down.
+        """
+        stage = self._stage()
+        stage.open(self._agent)
+        return self._bench(stage, self._steering(None))
+
     def _hand_back(self, report: RunReport) -> RunReport:
         logger.warning(
             "run %d in %s has ended (%s); there is nothing to resume",
@@ -244,26 +261,27 @@ class RLOptimizer:
 
     def _parts(self, asked: Mapping[str, Mapping[str, Any]], *, resume: bool) -> LoopParts:
         drought_limit = max(5, self._settings.dormant_threshold)
-        registry = self._registry
-        branch_store, executor = self._directory.branch_store(), self._executor
+        registry, stage = self._registry, self._stage()
+        steering = self._steering(self._directory.lesson_path)
+        bench, executor = self._bench(stage, steering), self._executor
         judge = WindowJudge(
             self._evaluator,
             self._val_pipeline,
             drought_limit,
-            examine=None if executor is None else UnitExaminer(executor, branch_store).examine,
+            examine_seated=UnitExaminer(InlineExecutor(bench), SeatedPolicies()).examine,
+            examine=None if executor is None else UnitExaminer(executor, bench.store).examine,
         )
         return LoopParts(
             agent=self._agent,
-            pipeline=self._pipeline,
-            val_pipeline=self._val_pipeline,
+            stage=stage,
             judge=judge,
             guard=FiniteGuard(self._on_nonfinite),
             tuning=TuningSeat(self._tuner, self._seeds.generator("tuner")),
-            steering=self._steering(),
+            steering=steering,
             callbacks=CallbackDispatcher(self._callbacks),
             directory=self._directory,
             registry=registry,
-            branch_store=branch_store,
+            bench=bench,
             seeds=self._seeds,
             scheduler_settings=self._settings,
             plateau_test=PlateauTest() if self._plateau_test else None,
@@ -288,8 +306,24 @@ class RLOptimizer:
             resume=resume,
         )
 
-    def _steering(self) -> SteeringSeat:
-        lesson_path = self._directory.lesson_path
+    def _stage(self) -> Stage:
+        return Stage(self._pipeline, self._val_pipeline, self._seeds)
+
+    def _bench(self, stage: Stage, steering: SteeringSeat) -> Workbench:
+        return Workbench(
+            agent=self._agent,
+            stage=BranchStage(
+                self._pipeline,
+                self._val_pipeline,
+                play=stage.next_window,
+                validation_seed=self._seeds.integer("validation"),
+            ),
+            evaluator=self._evaluator,
+            store=BranchStore(self._directory.branches_path, steering),
+            on_nonfinite=self._on_nonfinite,
+        )
+
+    def _steering(self, lesson_path: Path | None) -> SteeringSeat:
         if not self._autotune:
             return SteeringSeat(None, lesson_path)
         # A child of the tuner's stream, which a tuner of the user's draws from.

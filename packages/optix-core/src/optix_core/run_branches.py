@@ -8,11 +8,11 @@ from typing import Any, final
 import numpy as np
 
 from optix_core.base_agent import BaseAgent
-from optix_core.checkpoint_registry import CheckpointRegistry
+from optix_core.branch_store import BranchStore
 from optix_core.errors import ConfigurationError
 from optix_core.executor import Executor
+from optix_core.finite_guard import FiniteGuard
 from optix_core.hyperparam_set import HyperparamSet
-from optix_core.inline_executor import find_snapshot, keep
 from optix_core.learning_seat import LearningSeat
 from optix_core.read_back import put_into_force
 from optix_core.run_recorder import RunRecorder
@@ -25,12 +25,14 @@ from optix_core.work_unit import UnitResult, WorkUnit
 class BranchParts:
     """What branches of a run are made of."""
 
-    store: CheckpointRegistry
+    store: BranchStore
     """Where their snapshots are."""
     learning: LearningSeat
     """The seat of the learner."""
     judge: WindowJudge
     """Counts held-out steps."""
+    guard: FiniteGuard
+    """Counts windows that were passed over."""
     recorder: RunRecorder
     """Knows how far the run is, and writes units down."""
     executor_for: Callable[[BaseAgent], AbstractContextManager[Executor]]
@@ -97,7 +99,9 @@ class RunBranches:
 
     def save(self) -> str:
         """Save the learner as it is; returns the snapshot, which is held."""
-        return keep(self._parts.store, self._parts.learning.agent).snapshot_id
+        name = self._parts.store.save(self._parts.learning.agent)
+        self._parts.store.hold(name)
+        return name
 
     def run(self, units: Sequence[WorkUnit]) -> list[UnitResult]:
         """Do units; their children are held. The learner is as it was, training begins anew.
@@ -118,18 +122,20 @@ class RunBranches:
             # The episode that the learner was in has gone on without it.
             self._parts.begin(_seed_after(units))
         for unit, result in zip(units, results, strict=True):
+            if result.windows:
+                self.hold(result.child)
             self._count(unit, result)
         return results
 
     def adopt(self, snapshot_id: str, hyperparams: Mapping[str, Any]) -> None:
-        """Put a snapshot's weights, then these hyperparameters, into the learner.
+        """Let the learner become what a snapshot holds, then put these hyperparameters into it.
 
         Raises:
             ContractViolationError: if the agent does not give back what it got.
         """
         parts = self._parts
         agent, progress = parts.learning.agent, parts.recorder.progress
-        parts.store.load(find_snapshot(parts.store, snapshot_id), agent)
+        parts.store.load(snapshot_id, agent)
         put_into_force(agent, HyperparamSet(dict(hyperparams), progress.window_id), "a branch")
         parts.on_adopt()
         parts.recorder.event("branch_adopted", hyperparams=dict(hyperparams))
@@ -140,17 +146,18 @@ class RunBranches:
         Raises:
             CheckpointNotFoundError: if there is no such snapshot.
         """
-        self._parts.store.pin(snapshot_id)
+        self._parts.store.hold(snapshot_id)
 
     def release(self, snapshot_id: str) -> None:
-        """Take back one hold; does nothing where there is none."""
-        self._parts.store.unpin(snapshot_id)
+        """Take back one hold; without any left the snapshot goes."""
+        self._parts.store.release(snapshot_id)
 
     def _count(self, unit: WorkUnit, result: UnitResult) -> None:
         progress = self._parts.recorder.progress
         progress.branch_windows += result.windows
         progress.steps += result.steps
         self._parts.judge.validation_steps += result.exam_steps
+        self._parts.guard.n_skipped += result.skipped
         # No name of a snapshot: a run that was resumed may number them otherwise.
         self._parts.recorder.event(
             "unit",

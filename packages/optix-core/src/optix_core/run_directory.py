@@ -82,16 +82,14 @@ class RunDirectory:
         """The folder of weights that a lesson may be taken back to; there while one is going on."""
         return self._path / LESSON_NAME
 
+    @property
+    def branches_path(self) -> Path:
+        """The folder of the snapshots that branches of training use; it need not exist."""
+        return self._path / BRANCHES_NAME
+
     def registry(self, max_snapshots: int = 10) -> CheckpointRegistry:
         """Return a registry of its snapshots."""
         return CheckpointRegistry(self._path, max_snapshots)
-
-    def branch_store(self) -> CheckpointRegistry:
-        """Return a registry of the snapshots that branches of training use, in `branches/`.
-
-        What is held comes on top of the one that it keeps: nothing stays that is not in use.
-        """
-        return CheckpointRegistry(self._path / BRANCHES_NAME, 1)
 
     def remove_branches(self) -> None:
         """Remove the snapshots of branches.

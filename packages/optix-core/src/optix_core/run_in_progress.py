@@ -10,7 +10,6 @@ from optix_core.loop_branches import open_branches
 from optix_core.loop_parts import LoopParts
 from optix_core.round_book import RoundBook
 from optix_core.run_recorder import RunProgress, RunRecorder
-from optix_core.stage import Stage
 
 
 @final
@@ -25,7 +24,7 @@ class RunInProgress:
         """Take the parts; nothing is opened or written."""
         self.parts = parts
         """What the loop is made of."""
-        self.stage = Stage(parts.pipeline, parts.val_pipeline, parts.seeds)
+        self.stage = parts.stage
         """The pipelines, and who plays them."""
         self.learning = LearningSeat(parts.agent)
         """Who learns."""
@@ -43,7 +42,6 @@ class RunInProgress:
             parts,
             learning=self.learning,
             recorder=self.recorder,
-            play=self.stage.next_window,
             on_adopt=self.forget_policy,
         )
         """Branches of training, for a tuner that tries things out."""

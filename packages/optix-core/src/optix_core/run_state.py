@@ -96,7 +96,7 @@ class RunState:
         parts.steering.load_state_dict(tree["steering"])
         losses = parts.tuning.put_back(learner, tree["tuning"])
         for snapshot_id in parts.tuning.held():
-            parts.branch_store.pin(snapshot_id)
+            parts.bench.store.hold(snapshot_id)
         _restore(learner, tree["learner"], saved.files / _WEIGHTS)
         losses += _put_state(learner, tree["learner"]["state"], saved.rows)
         losses += self._stage.put_back(tree["stage"])

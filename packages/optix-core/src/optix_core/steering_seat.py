@@ -1,6 +1,8 @@
 """Decides whether the step size of a run is steered, and lets the controller do it."""
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -25,13 +27,18 @@ class SteeringSeat:
     """
 
     def __init__(
-        self, controller: StepSizeController | None, lesson_path: Path, *, is_asked: bool = False
+        self,
+        controller: StepSizeController | None,
+        lesson_path: Path | None = None,
+        *,
+        is_asked: bool = False,
     ) -> None:
         """Seat a controller; None leaves every step size as it is.
 
         Args:
             controller: steers.
-            lesson_path: where weights are kept while a lesson may have to be taken back.
+            lesson_path: where weights are kept while a lesson may have to be taken back; None for
+                a temporary folder of the system's.
             is_asked: whether the user named the step size.
         """
         self._controller = controller
@@ -90,8 +97,16 @@ class SteeringSeat:
             return True
         if not controller.is_watchful:
             return controller.after_learn(window, learn())
-        with kept_weights(agent, self._lesson_path) as put_back:
+        with self._lesson_folder() as folder, kept_weights(agent, folder) as put_back:
             return controller.after_learn(window, learn()) or not put_back()
+
+    @contextmanager
+    def _lesson_folder(self) -> Generator[Path]:
+        if self._lesson_path is not None:
+            yield self._lesson_path
+            return
+        with tempfile.TemporaryDirectory(prefix="optix-") as folder:
+            yield Path(folder) / "lesson"
 
     def on_restart(self) -> None:
         """Tell the controller that the policy was replaced."""

@@ -15,7 +15,7 @@ from optix_core.base_pipeline import BasePipeline
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import PipelineError
 from optix_core.eval_metrics import EvalMetrics
-from optix_core.examination import Exam, checked, score_episodes
+from optix_core.examination import Exam, checked
 from optix_core.finite_check import count_non_finite
 from optix_core.mean_comparison import MIN_EPISODES
 from optix_core.standing import Standing
@@ -41,6 +41,7 @@ class WindowJudge:
         val_pipeline: BasePipeline | None,
         drought_limit: int,
         *,
+        examine_seated: Examine | None = None,
         examine: Examine | None = None,
     ) -> None:
         """Judge with this evaluator, on held-out windows of this pipeline if there is one.
@@ -49,9 +50,12 @@ class WindowJudge:
             evaluator: makes the scores.
             val_pipeline: plays held-out windows.
             drought_limit: windows in a row without an end of an episode that are put up with.
-            examine: plays fresh episodes; None lets the validation pipeline play them.
+            examine_seated: lets who is seated in the validation pipeline play fresh episodes; None
+                plays none.
+            examine: lets policies of the run play them elsewhere; None lets them play here.
         """
-        self._examine = examine or self._examine_here
+        self._examine_seated = examine_seated
+        self._examine = examine or examine_seated
         self._evaluator = evaluator
         self._val_pipeline = val_pipeline
         self._val_windows: Iterator[EpisodeData] | None = None
@@ -106,7 +110,8 @@ class WindowJudge:
     @property
     def can_play_fresh(self) -> bool:
         """Whether the validation pipeline can play episodes beside its own windows."""
-        return supports(self._val_pipeline, PlaysEpisodes)
+        can_examine = self._examine_seated is not None
+        return can_examine and supports(self._val_pipeline, PlaysEpisodes)
 
     def seat(self, agent: BaseAgent) -> None:
         """Let an agent play held-out episodes; whoever trains stays."""
@@ -116,7 +121,7 @@ class WindowJudge:
     def play_fresh(
         self, policies: Iterable[BaseAgent], seeds: Sequence[int]
     ) -> list[Standing | None]:
-        """Let policies play held-out episodes on these seeds, where the pipeline can play them.
+        """Let policies play held-out episodes on these seeds, where these `can_play_fresh`.
 
         Args:
             policies: the agent that is seated, as it is when it is a policy's turn.
@@ -126,7 +131,7 @@ class WindowJudge:
             The evaluator's score of each, with the returns where that score is their mean; None
             where it is without usable evidence.
         """
-        return self._standings(self._examine(policies, seeds))
+        return self._standings(self._examine, policies, seeds)
 
     def play_here(self, agent: BaseAgent, seeds: Sequence[int]) -> Standing | None:
         """Let any policy play such episodes in the run's own pipeline, where it can play them.
@@ -138,7 +143,7 @@ class WindowJudge:
             seeds: one an episode.
         """
         self.seat(agent)
-        return next(iter(self._standings(self._examine_here([agent], seeds))), None)
+        return next(iter(self._standings(self._examine_seated, [agent], seeds)), None)
 
     def take_unit_change(self) -> bool:
         """Whether the unit of the score changed since this was last asked."""
@@ -168,15 +173,14 @@ class WindowJudge:
         self._validation.load_state_dict(state["validation"])
         self.validation_steps = state["validation_steps"]
 
-    def _standings(self, exams: Sequence[Exam]) -> list[Standing | None]:
+    def _standings(
+        self, examine: Examine | None, policies: Iterable[BaseAgent], seeds: Sequence[int]
+    ) -> list[Standing | None]:
+        if examine is None or not self.can_play_fresh:
+            return []
+        exams = examine(policies, seeds)
         self.validation_steps += sum(exam.steps for exam in exams)
         return [Standing.of_episodes(exam.metrics, exam.returns) for exam in exams]
-
-    def _examine_here(self, policies: Iterable[BaseAgent], seeds: Sequence[int]) -> list[Exam]:
-        pipeline = self._val_pipeline
-        if not supports(pipeline, PlaysEpisodes):
-            return []
-        return [score_episodes(self._evaluator, pipeline.play_episodes(seeds)) for _ in policies]
 
     def _play_validation(self, pipeline: BasePipeline) -> EpisodeData:
         if self._val_windows is None:

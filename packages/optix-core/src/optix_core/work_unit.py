@@ -57,8 +57,8 @@ class UnitResult:
     """What came of a unit."""
 
     child: str
-    """Snapshot at its end, held for whoever submitted the unit; the parent itself, held no
-    further, where nothing was trained."""
+    """Snapshot at its end, there until it is released; the parent itself where nothing was
+    trained."""
     hyperparams: dict[str, Any]
     """In force at its end, as read back: a step size may have been steered on the way."""
     metrics: EvalMetrics
@@ -71,6 +71,8 @@ class UnitResult:
     """Environment steps of the held-out episodes."""
     returns: tuple[float, ...] = ()
     """Returns of the episodes on `exam_seeds`, in their order; () where none were given."""
+    skipped: int = 0
+    """Windows of these that held what is not finite, and were not learned from."""
 
 
 def untrained(unit: WorkUnit, metrics: EvalMetrics) -> UnitResult:
