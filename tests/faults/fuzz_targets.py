@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optix_core._snapshot_files import RECORD_NAME
+from optix_core.branch_state import read_branch_state, write_branch_state
 from optix_core.checkpoint_registry import CheckpointRegistry
 from optix_core.errors import CheckpointError, OptixError
 from optix_core.journal import Journal
@@ -69,6 +70,10 @@ def one_run(root: Path) -> None:
 def one_state(root: Path) -> None:
     tree = {"number": 1, "rates": (0.1, np.float32(2.0)), "weights": np.arange(3.0), "none": None}
     StateStore(root / "state").save(tree, _no_files, _Memory())
+
+
+def one_branch_state(root: Path) -> None:
+    write_branch_state(root, {"agent": {"weights": np.arange(3.0), "rates": (0.1,)}, "steering": 1})
 
 
 class _Memory:
@@ -177,6 +182,14 @@ def read_sealed_state(data: bytes) -> None:
     read_state(b'{"schema_version":2,"sha256":"' + digest + b'","state":' + data + b"}")
 
 
+def read_state_of_branch(data: bytes) -> None:
+    """`state.json` of a learner on a branch is replaced: it is read or refused."""
+    with copy_of(one_branch_state) as root:
+        (root / "state" / "state.json").write_bytes(data)
+        with suppress(CheckpointError):
+            assert isinstance(read_branch_state(root), dict)
+
+
 def read_weights(data: bytes) -> None:
     """A weights file of these bytes."""
     with tempfile.TemporaryDirectory(prefix="optix-fuzz-") as folder:
@@ -226,6 +239,7 @@ def seeds(target: str) -> list[bytes]:
             json.dumps(json.loads(state)["state"]).encode()
             for state in _seeds_from(one_state, "state/1/state.json")
         ],
+        "branch_state": lambda: _seeds_from(one_branch_state, "state/state.json"),
         "weights": lambda: [_weights()],
         "weights_header": lambda: [_header(_weights())],
     }[target]()
@@ -247,6 +261,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "run_toml": read_run_toml,
     "state": read_state,
     "sealed_state": read_sealed_state,
+    "branch_state": read_state_of_branch,
     "weights": read_weights,
     "weights_header": read_weights_header,
 }

@@ -216,6 +216,7 @@ def test_a_state_comes_back_as_it_was(value: Any) -> None:
         (b"\xff\xfe", CheckpointCorruptError, "is damaged"),
         (b'{"schema_version": 1, "state": {}, "more": 0}', CheckpointCorruptError, "is damaged"),
         (b'{"schema_version": 1, "state": {"a": {"$array": "0"}}}', CheckpointCorruptError, "not"),
+        (b'{"schema_version": 1, "state": {"$float": "nan"}}', CheckpointCorruptError, "no map"),
     ],
 )
 def test_a_state_of_another_form_is_refused(

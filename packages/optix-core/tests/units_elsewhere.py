@@ -160,13 +160,20 @@ class HeldOut(EnvironmentPipeline):
         return None
 
 
+VALIDATIONS: dict[str, Any] = {
+    "episodes": HeldOut,
+    "windows": lambda: SimplePipeline(SignWalk(), window_size=40),
+    "nothing": lambda: None,
+}
+
+
 def optimizer_in(directory: Path, tuner: BaseOptimizer | None, **settings: Any) -> RLOptimizer:
     """A run with everything new."""
     given: dict[str, Any] = {"max_episodes": 30, "seed": 0}
     return RLOptimizer(
         settings.pop("agent", None) or Sampler(1),
         SimplePipeline(SignWalk(), window_size=30),
-        val_pipeline=HeldOut(),
+        val_pipeline=VALIDATIONS[settings.pop("validation", "episodes")](),
         optimizer=tuner,
         checkpoint_dir=directory,
         **(given | settings),
@@ -179,8 +186,8 @@ class OtherProcesses:
     Plain values go there and come back: JSON.
     """
 
-    def __init__(self, directory: Path) -> None:
-        command = [sys.executable, "-m", "tests.units_elsewhere", str(directory)]
+    def __init__(self, directory: Path, validation: str) -> None:
+        command = [sys.executable, "-m", "tests.units_elsewhere", str(directory), validation]
         self.workers = [
             subprocess.Popen(
                 command, cwd=PACKAGE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -209,15 +216,16 @@ class OtherProcesses:
             worker.communicate()
 
 
-def work(directory: Path) -> None:
+def work(directory: Path, validation: str) -> None:
     """Do units that come in, one a line, each with parts that are new and of another seed."""
     os.fsync = lambda fd: None
     for number, line in enumerate(sys.stdin, 100):
         unit = msgspec.json.decode(line, type=WorkUnit)
-        bench = optimizer_in(directory, None, agent=Sampler(number), seed=number).workbench()
+        settings: dict[str, Any] = {"agent": Sampler(number), "seed": number}
+        bench = optimizer_in(directory, None, validation=validation, **settings).workbench()
         sys.stdout.write(msgspec.json.encode(bench.do(unit)).decode() + "\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    work(Path(sys.argv[1]), sys.argv[2])

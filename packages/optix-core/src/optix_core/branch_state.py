@@ -9,7 +9,7 @@ have no such folder.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -80,7 +80,10 @@ def read_branch_state(snapshot: Path) -> dict[str, Any] | None:
     with open_directory(folder) as handle:
         packed = _decode(read_capped(handle, _STATE_NAME), f"{folder}/{_STATE_NAME}")
     has_arrays = (folder / _ARRAYS_NAME).is_file()
-    return unpack(packed, load_arrays(folder / _ARRAYS_NAME) if has_arrays else {})
+    state: object = unpack(packed, load_arrays(folder / _ARRAYS_NAME) if has_arrays else {})
+    if not isinstance(state, dict):
+        raise CheckpointCorruptError(f"{folder}/{_STATE_NAME} is damaged: it holds no mapping")
+    return cast("dict[str, Any]", state)
 
 
 def _decode(data: bytes, where: str) -> dict[str, Any]:
