@@ -31,9 +31,8 @@ def test_the_journal_is_the_same_wherever_units_are_done(
         settings: dict[str, Any] = {"validation": validation, "executor": executor}
         return optimizer_in(tmp_path / name, TUNERS[tuner](), **settings).run()
 
-    here = run("here")
     with closing(OtherProcesses(tmp_path / "there", validation)) as elsewhere:
-        there = run("there", elsewhere)
+        here, there = run("here"), run("there", elsewhere)
     journal = journal_of(tmp_path / "here")
     assert journal_of(tmp_path / "there") == journal
     assert "StepSizeController" in there.tuner
