@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from optix_core.abilities import (
     ActsGreedily,
     ActsInBatch,
     DeclaresHyperparams,
     HasReplay,
     HasState,
+    NamesLosses,
     Seedable,
     supports,
 )
@@ -73,6 +76,40 @@ def test_what_is_missing_is_not_supported() -> None:
     assert not supports(Plain(), ActsInBatch)
     assert not supports(Plain(), DeclaresHyperparams)
     assert not supports(None, Seedable)
+
+
+class Delegates:
+    """Passes on what it does not have itself."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class GivesUpItsState(Fast):
+    state_dict = None  # pyright: ignore[reportAssignmentType]
+
+
+def test_an_ability_may_be_one_instances_own() -> None:
+    agent = Plain()
+    assert not supports(agent, Seedable)
+    vars(agent)["seed"] = print
+    assert supports(agent, Seedable)
+    assert not supports(Plain(), Seedable)
+
+
+@pytest.mark.parametrize("ability", [ActsInBatch, ActsGreedily, HasState, Seedable, NamesLosses])
+def test_isinstance_is_not_contradicted_save_for_inherited_fast_paths(ability: type) -> None:
+    things = [Plain(), Fast(), Inherits(), OverridesBoth(), AddsGreedyToTheSameAct(), None]
+    things += [Delegates(Fast()), Delegates(Plain()), GivesUpItsState()]
+    for thing in things:
+        assert supports(thing, ability) == isinstance(thing, ability), thing
+
+
+def test_what_a_class_sets_to_none_is_missing() -> None:
+    assert not supports(GivesUpItsState(), HasState)
 
 
 class Remembers(Fast):

@@ -4,7 +4,9 @@ A component asks with `supports(agent, ActsInBatch)`, never by name; everything 
 """
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+from functools import lru_cache
+from inspect import get_annotations
+from typing import Any, Generic, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,9 +277,32 @@ def supports(component: object, ability: type[P]) -> TypeGuard[P]:
     the class that defines `act`: a subclass that overrides `act` alone must not inherit a fast path
     for the old one. So does one that stands for `state_dict`.
     """
-    if not isinstance(component, ability):
-        return False
     kind = type(component)
+    # Until Python 3.12 `isinstance` gathers a protocol's members anew each time, twenty
+    # microseconds that a loop pays several times a window: it is asked last.
+    if not _defines_all(kind, ability) and not (
+        all(hasattr(component, name) for name in _members(ability))
+        and isinstance(component, ability)
+    ):
+        return False
+    return _is_trusted(kind, ability)
+
+
+@lru_cache(maxsize=256)
+def _members(ability: type) -> frozenset[str]:
+    bases = [base for base in ability.__mro__ if base not in (Protocol, Generic, object)]
+    names = {name for base in bases for name in (*vars(base), *get_annotations(base))}
+    return frozenset(name for name in names if not name.startswith("_"))
+
+
+@lru_cache(maxsize=1024)
+def _defines_all(kind: type, ability: type) -> bool:
+    definers = {name: _definer(kind, name) for name in _members(ability)}
+    return all(base and vars(base)[name] is not None for name, base in definers.items())
+
+
+@lru_cache(maxsize=1024)
+def _is_trusted(kind: type, ability: type) -> bool:
     return all(_keeps_up(kind, name, tied & vars(ability).keys()) for name, tied in _TIED.items())
 
 

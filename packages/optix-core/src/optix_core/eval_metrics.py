@@ -34,7 +34,10 @@ class EvalMetrics:
     def __post_init__(self) -> None:
         """Turn NumPy scalars into Python numbers and refuse what is no number."""
         self.primary_score = _as_float(self.primary_score)
-        self.metrics = {name: _as_plain(value) for name, value in self.metrics.items()}
+        self.metrics = {
+            name: value if type(value) in _PLAIN else _as_plain(value)
+            for name, value in self.metrics.items()
+        }
 
     @property
     def is_finite(self) -> bool:
@@ -89,7 +92,7 @@ def _as_float(score: object) -> float:
 
 
 def _as_plain(value: Any) -> MetricValue:
-    return value.item() if type(value) not in _PLAIN and _is_numpy_scalar(value) else value
+    return value.item() if _is_numpy_scalar(value) else value
 
 
 def _is_numpy_scalar(value: Any) -> TypeGuard[np.generic]:
