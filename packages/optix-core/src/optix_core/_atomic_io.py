@@ -7,8 +7,9 @@ cannot lead elsewhere, and no function here follows a symbolic link below that d
 import errno
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, takewhile
 from pathlib import Path
 
 from optix_core.errors import CheckpointCorruptError
@@ -18,6 +19,7 @@ DIRECTORY_MODE = 0o700
 MAX_TEXT_BYTES = 16 * 1024 * 1024
 """No JSON or TOML file of ours is larger; what is larger is refused before it is read."""
 _MAX_FOLDERS_DEEP = 64
+_CHUNK_BYTES = 256 * 1024
 
 
 @contextmanager
@@ -43,8 +45,9 @@ def open_directory(path: str | Path, *, inside: int | None = None) -> Generator[
 
 def make_directory(path: Path) -> None:
     """Make a directory and its missing parents, durably; does nothing where it exists."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
+    lineage = chain((path,), path.parents)
+    missing = takewhile(lambda folder: not folder.exists(), lineage)
+    for folder in reversed(list(missing)):
         with suppress(FileExistsError):
             folder.mkdir(mode=DIRECTORY_MODE)
         with open_directory(folder.parent) as parent:
@@ -106,13 +109,24 @@ def read_capped(directory: int, name: str) -> bytes:
     if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
         raise CheckpointCorruptError(f"{name} is not a regular file; nothing else is read")
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         size = os.fstat(handle).st_size
         if size > MAX_TEXT_BYTES:
             raise CheckpointCorruptError(
                 f"{name} has {size} bytes; none of ours has more than {MAX_TEXT_BYTES}"
             )
-        return file.readall()
+        return b"".join(chunks_of(handle))
+    finally:
+        os.close(handle)
+
+
+def chunks_of(handle: int) -> Iterator[bytes]:
+    """Yield the bytes of an open file from where it stands, in pieces of at most 256 KiB.
+
+    A file object would ask the system four times as often what it has opened.
+    """
+    while chunk := os.read(handle, _CHUNK_BYTES):
+        yield chunk
 
 
 def remove_tree(directory: int, name: str, depth: int = 0) -> None:

@@ -50,9 +50,7 @@ def read_last_sequence(root: int) -> int:
         OSError: if it is there and cannot be read.
     """
     try:
-        data = read_capped(root, MANIFEST_NAME)
-        check_version(_versions.decode(data).schema_version, MANIFEST_NAME)
-        return _manifests.decode(data).last_sequence
+        return _decode(read_capped(root, MANIFEST_NAME)).last_sequence
     except FileNotFoundError:
         return 0
     except (
@@ -63,6 +61,17 @@ def read_last_sequence(root: int) -> int:
     ) as error:
         logger.warning("%s is damaged and will be rebuilt: %s", MANIFEST_NAME, error)
         return 0
+
+
+def _decode(data: bytes) -> _Manifest:
+    try:
+        manifest = _manifests.decode(data)
+    except msgspec.ValidationError:
+        # Whatever else is in it, a newer version's is none of ours to call damaged.
+        check_version(_versions.decode(data).schema_version, MANIFEST_NAME)
+        raise
+    check_version(manifest.schema_version, MANIFEST_NAME)
+    return manifest
 
 
 def encode_manifest(listing: Listing, kept: set[str]) -> bytes:

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
-from optix_core._atomic_io import names_in, open_directory
+from optix_core._atomic_io import chunks_of, names_in, open_directory
 from optix_core._snapshot_record import StoredFile
 from optix_core.errors import CheckpointCorruptError, ContractViolationError
 
@@ -106,10 +106,16 @@ def _walk(
             with open_directory(entry, inside=directory) as inner:
                 yield from _walk(inner, f"{name}/", wanted)
                 if wanted is None:
-                    os.fchmod(inner, stat.S_IMODE(mode) & _OWNER_ONLY)
+                    _close_to_others(inner, mode)
                     os.fsync(inner)
         else:
             raise UnsafeFileError(f"{name!r}, a link or a special file")
+
+
+def _close_to_others(handle: int, mode: int) -> None:
+    permissions = stat.S_IMODE(mode)
+    if permissions & ~_OWNER_ONLY:
+        os.fchmod(handle, permissions & _OWNER_ONLY)
 
 
 def _read_file(
@@ -117,13 +123,17 @@ def _read_file(
 ) -> StoredFile:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     handle = os.open(entry, flags, dir_fd=directory)
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         status = os.fstat(handle)
         if wanted is not None and (name not in wanted or wanted[name].size != status.st_size):
             # Its size gives it away: a file that pretends to a terabyte is not read to its end.
             return StoredFile(name, status.st_size, "")
-        digest = hashlib.file_digest(file, "sha256")
+        digest = hashlib.sha256()
+        for chunk in chunks_of(handle):
+            digest.update(chunk)
         if wanted is None:
-            os.fchmod(handle, stat.S_IMODE(status.st_mode) & _OWNER_ONLY)
+            _close_to_others(handle, status.st_mode)
             os.fsync(handle)
         return StoredFile(name, status.st_size, digest.hexdigest())
+    finally:
+        os.close(handle)

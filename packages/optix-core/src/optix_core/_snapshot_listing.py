@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from optix_core._atomic_io import open_directory, read_capped
 from optix_core._retention import Candidate
@@ -25,7 +26,7 @@ MAX_RESCANS = 100
 """How often to look again when another process prunes what is being read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """What a directory held when it was read."""
 
@@ -40,7 +41,7 @@ class Listing:
     last_sequence: int = 0
     """The highest number in a name, of whatever kind that entry is; 0 without any."""
 
-    @property
+    @cached_property
     def candidates(self) -> list[Candidate]:
         """What retention and ranking need, in order of sequence."""
         return [

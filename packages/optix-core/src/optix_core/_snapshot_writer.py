@@ -20,7 +20,7 @@ from optix_core._manifest import MANIFEST_NAME, encode_manifest, read_last_seque
 from optix_core._retention import Candidate, plan_retention
 from optix_core._snapshot_files import RECORD_NAME, seal
 from optix_core._snapshot_listing import Listing, read_listing, snapshot_name
-from optix_core._snapshot_record import SnapshotRecord, StoredFile, encode_record
+from optix_core._snapshot_record import SnapshotRecord, encode_record
 
 logger = logging.getLogger(__name__)
 
@@ -63,26 +63,38 @@ class SnapshotWriter:
         staged = new_temporary()
         self.shared.staged.add(staged)
         try:
-            files = self._stage(staged, write_weights)
+            record, listing = self._stage(staged, record, write_weights, reserved=reserved)
+            self._commit(staged, record, listing)
+        except BaseException:
+            self._discard(staged)
+            raise
+        finally:
+            self.shared.staged.discard(staged)
+        name = snapshot_name(record.sequence)
+        if self.pins_new:
+            self.shared.pins[name] += 1
+        return name, record
+
+    def _stage(
+        self,
+        staged: str,
+        record: SnapshotRecord,
+        write_weights: Callable[[str], None],
+        *,
+        reserved: int,
+    ) -> tuple[SnapshotRecord, Listing]:
+        """Fill a folder of that name; returns the record in it, and what else there is."""
+        os.mkdir(staged, DIRECTORY_MODE, dir_fd=self.root)
+        write_weights(staged)
+        with open_directory(staged, inside=self.root) as folder:
+            files = seal(folder)
             # Not before: the agent's own save may have saved other snapshots here.
             listing = read_listing(self.root)
             sequence = 1 + max(listing.last_sequence, reserved)
             record = msgspec.structs.replace(record, sequence=sequence, files=files)
-            self._commit(staged, record, listing)
-            if self.pins_new:
-                self.shared.pins[snapshot_name(sequence)] += 1
-            return snapshot_name(sequence), record
-        finally:
-            # After a commit this name is gone. An error on top of an error would hide the first.
-            with suppress(OSError):
-                remove_tree(self.root, staged)
-            self.shared.staged.discard(staged)
-
-    def _stage(self, staged: str, write_weights: Callable[[str], None]) -> tuple[StoredFile, ...]:
-        os.mkdir(staged, DIRECTORY_MODE, dir_fd=self.root)
-        write_weights(staged)
-        with open_directory(staged, inside=self.root) as folder:
-            return seal(folder)
+            write_new(folder, RECORD_NAME, encode_record(record))
+            os.fsync(folder)
+        return record, listing
 
     def _commit(self, staged: str, record: SnapshotRecord, before: Listing) -> None:
         name, index = snapshot_name(record.sequence), new_temporary()
@@ -90,16 +102,13 @@ class SnapshotWriter:
             before, records={**before.records, name: record}, last_sequence=record.sequence
         )
         kept = self._plan(after, name)
-        with open_directory(staged, inside=self.root) as folder:
-            write_new(folder, RECORD_NAME, encode_record(record))
-            os.fsync(folder)
         try:
             write_new(self.root, index, encode_manifest(after, kept.difference(self.distrusted)))
             os.rename(staged, name, src_dir_fd=self.root, dst_dir_fd=self.root)
-            self._replace_index(index)
-        finally:
-            with suppress(OSError):
-                remove_tree(self.root, index)
+        except BaseException:
+            self._discard(index)
+            raise
+        self._replace_index(index)
         os.fsync(self.root)
         self._prune(after, kept)
 
@@ -109,6 +118,12 @@ class SnapshotWriter:
         except OSError as error:
             # The snapshot is there; whoever reads it does not ask the index.
             logger.warning("could not replace %s: %s", MANIFEST_NAME, error)
+            self._discard(index)
+
+    def _discard(self, name: str) -> None:
+        # An error on top of an error would hide the first; the next save removes what is left.
+        with suppress(OSError):
+            remove_tree(self.root, name)
 
     def _plan(self, listing: Listing, newest: str) -> set[str]:
         by_name = {candidate.snapshot_id: candidate for candidate in listing.candidates}

@@ -72,7 +72,13 @@ def from_stored(value: Any, depth: int = 0) -> Any:
     stored = cast("dict[str, Any]", value)
     if "$float" in stored:
         return _restore_float(stored)
-    return {_unescape(name): from_stored(item, depth + 1) for name, item in stored.items()}
+    # A record holds many numbers and little else: no call for those.
+    return {
+        _unescape(name) if name.startswith("$") else name: item
+        if type(item) in _ATOMS
+        else from_stored(item, depth + 1)
+        for name, item in stored.items()
+    }
 
 
 def is_same(left: object, right: object) -> bool:
@@ -129,8 +135,6 @@ def _restore_float(stored: Mapping[str, Any]) -> float:
 
 
 def _unescape(name: str) -> str:
-    if not name.startswith("$"):
-        return name
     if not name.startswith("$$"):
         raise CheckpointCorruptError(f"unknown tag {shorten(name)}")
     return name[1:]

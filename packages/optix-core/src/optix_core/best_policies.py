@@ -59,31 +59,16 @@ class BestPolicies:
         """Save the round's new best; returns whether it is the run's best too."""
         before = self._of_run
         is_choice = self._is_better(standing, None if before is None else before.standing)
-        snapshot = self._registry.save(
-            learner,
-            standing.metrics,
-            read_hyperparams(learner),
-            pin=True,
-            is_choice=is_choice,
-        )
-        self._unpin(self._of_round)
-        self._of_round, self._contender = _Kept(snapshot, standing), None
-        if not is_choice:
-            return False
-        self._registry.pin(snapshot.snapshot_id)
-        self._unpin(before)
-        self._of_run = self._of_round
-        return True
+        kept = self._saved(learner, standing, is_choice=is_choice)
+        self._let_stand(kept if is_choice else before, kept)
+        self._contender = None
+        return is_choice
 
     def choose(self, learner: BaseAgent, standing: Standing) -> PolicySnapshot:
         """Save a policy as the run's best, on the grounds of a play-off; returns its snapshot."""
-        before = self._of_run
-        snapshot = self._registry.save(
-            learner, standing.metrics, read_hyperparams(learner), pin=True, is_choice=True
-        )
-        self._of_run = _Kept(snapshot, standing)
-        self._unpin(before)
-        return snapshot
+        kept = self._saved(learner, standing, is_choice=True)
+        self._let_stand(kept, self._of_round)
+        return kept.snapshot
 
     def save_contender(self, learner: BaseAgent, standing: Standing) -> None:
         """Keep a policy that may be better than the round's best."""
@@ -94,8 +79,8 @@ class BestPolicies:
 
     def begin_round(self) -> None:
         """Forget the round's best: the next round has a baseline of its own."""
-        self._unpin(self._of_round)
-        self._of_round = self._contender = None
+        self._let_stand(self._of_run, None)
+        self._contender = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return both snapshots by their ids, and what they and the contender are held to score."""
@@ -112,25 +97,40 @@ class BestPolicies:
             CheckpointNotFoundError: if one of them is not there.
         """
         contender = state["contender"]
-        self._of_run = self._kept(state["of_run"])
-        self._of_round = self._kept(state["of_round"])
+        ids = {kept["snapshot_id"] for kept in (state["of_run"], state["of_round"]) if kept}
+        for snapshot_id in ids:
+            self._registry.pin(snapshot_id)
+        self._of_run = self._found(state["of_run"])
+        self._of_round = self._found(state["of_round"])
         self._contender = None if contender is None else Standing.from_state(contender)
 
     def release(self) -> None:
         """Let the registry prune again as it likes; the run is over."""
-        self._unpin(self._of_round)
-        self._unpin(self._of_run)
+        for snapshot_id in self._standing_ids():
+            self._registry.unpin(snapshot_id)
 
-    def _kept(self, state: Mapping[str, Any] | None) -> _Kept | None:
+    def _saved(self, learner: BaseAgent, standing: Standing, *, is_choice: bool) -> _Kept:
+        hyperparams = read_hyperparams(learner)
+        snapshot = self._registry.save(
+            learner, standing.metrics, hyperparams, pin=True, is_choice=is_choice
+        )
+        return _Kept(snapshot, standing)
+
+    def _found(self, state: Mapping[str, Any] | None) -> _Kept | None:
         if state is None:
             return None
-        snapshot_id = state["snapshot_id"]
-        self._registry.pin(snapshot_id)
-        return _Kept(self._registry.find(snapshot_id), Standing.from_state(state["standing"]))
+        snapshot = self._registry.find(state["snapshot_id"])
+        return _Kept(snapshot, Standing.from_state(state["standing"]))
 
-    def _unpin(self, kept: _Kept | None) -> None:
-        if kept is not None:
-            self._registry.unpin(kept.snapshot.snapshot_id)
+    def _let_stand(self, of_run: _Kept | None, of_round: _Kept | None) -> None:
+        """Let these be the bests, pinned once each; what stands no longer may be pruned."""
+        before = self._standing_ids()
+        self._of_run, self._of_round = of_run, of_round
+        for snapshot_id in before - self._standing_ids():
+            self._registry.unpin(snapshot_id)
+
+    def _standing_ids(self) -> set[str]:
+        return {kept.snapshot.snapshot_id for kept in (self._of_run, self._of_round) if kept}
 
 
 def _state(kept: _Kept | None) -> dict[str, Any] | None:
