@@ -70,6 +70,40 @@ def test_the_band_of_divergence(amount: float, error: float, expected: float) ->
 
 
 @pytest.mark.parametrize(
+    ("amount", "error", "expected"),
+    [
+        (0.0049, 0.0, 1.5),
+        (0.0023, 0.0, 1.5),
+        (0.0022, 0.0, 1.5**2),
+        (0.0009, 0.0, 1.5**3),
+        (1e-12, 0.0, 1.5**4),
+        (1e-12, 0.0015, 1.5),
+        (1e-12, 0.0017, 1.0),
+        (0.0, 0.0, 1.5),
+        (0.0, 0.0001, 1.5**4),
+        (0.005, 0.0, 1.0),
+        (0.1, 0.0, 1.5**-2),
+        (float("nan"), 0.0, 1.0),
+    ],
+)
+def test_a_step_size_that_was_never_right_rises_faster(
+    amount: float, error: float, expected: float
+) -> None:
+    change = PolicyChange(amount=amount, error=error)
+    assert factor_for(change, 1000, most_up=4) == pytest.approx(expected)
+
+
+@given(st.floats(1e-9, 0.00499), st.integers(1, 4))
+def test_a_rise_ends_within_the_band_where_the_change_grows_with_the_square(
+    amount: float, most_up: int
+) -> None:
+    factor = factor_for(PolicyChange(amount=amount), 1000, most_up=most_up)
+    moved = amount * factor**2
+    assert moved < 0.005 * 1.5**2 * (1 + 1e-9)
+    assert moved >= 0.005 or factor == pytest.approx(1.5**most_up)
+
+
+@pytest.mark.parametrize(
     ("amount", "n_steps", "expected"),
     [
         (0.36, 1000, 1 / 1.5),
@@ -83,7 +117,9 @@ def test_the_band_of_divergence(amount: float, error: float, expected: float) ->
 def test_the_band_of_churn_is_per_thousand_steps(
     amount: float, n_steps: int, expected: float
 ) -> None:
-    assert factor_for(PolicyChange(amount=amount, is_churn=True), n_steps) == expected
+    for most_up in (1, 4):
+        change = PolicyChange(amount=amount, is_churn=True)
+        assert factor_for(change, n_steps, most_up=most_up) == expected
 
 
 @given(

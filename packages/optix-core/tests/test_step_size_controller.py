@@ -113,7 +113,7 @@ def test_lessons_that_move_the_weights_too_far_are_taken_back() -> None:
 
 def test_a_divergence_counts_for_more_than_weights() -> None:
     by, data = controller(), window()
-    by.after_learn(data, {"update_ratio": 1.0, "kl": 0.001})
+    by.after_learn(data, {"update_ratio": 1.0, "kl": 0.004})
     agent = CoinAgent(0.1)
     by.before_learn(agent, data)
     assert agent.params["learning_rate"] == pytest.approx(0.1 * 1.5)
@@ -311,6 +311,31 @@ def test_a_ruinous_lesson_is_not_to_stand_until_one_was_as_it_should_be() -> Non
     assert watched == [True] * 7 + [False, False]
     by.on_restart()
     assert by.is_watchful
+
+
+def rates(by: StepSizeController, *divergences: float) -> list[float]:
+    """Return by what each of these lessons moves the step size."""
+    agent, data, moves = MeasuringCoinAgent(1e-6), window(), list[float]()
+    for kl in divergences:
+        before = agent.params["learning_rate"]
+        by.after_learn(data, {"kl": kl})
+        by.before_learn(agent, data)
+        moves.append(agent.params["learning_rate"] / before)
+    return moves
+
+
+def test_a_step_size_rises_fast_until_it_was_right_once() -> None:
+    by = controller()
+    expected = [1.5**4, 1.0, 1.5, 1.5**4, 1.0, 1.5]
+    assert rates(by, 1e-6, 0.0, -1e-3, 1e-6, 0.006, 1e-6) == pytest.approx(expected)
+    by.on_restart()
+    assert rates(by, 1e-6) == pytest.approx([1.5**4])
+
+
+def test_no_more_than_eight_lessons_raise_the_step_size_fast() -> None:
+    by = controller()
+    assert rates(by, *[1e-6] * 10) == pytest.approx([1.5**4] * 8 + [1.5] * 2)
+    assert not by.is_watchful
 
 
 def test_no_more_than_eight_lessons_are_taken_back() -> None:

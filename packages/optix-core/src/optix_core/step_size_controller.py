@@ -25,6 +25,8 @@ from optix_core.policy_probe import (
 from optix_core.step_size import StepSize, find_step_size
 from optix_core.step_size_rule import (
     HIGHEST_KL,
+    LOWEST_KL,
+    MOST_STEPS,
     RATIO_BAND,
     RUINOUS_RATIO,
     factor_for,
@@ -43,7 +45,7 @@ _LONGEST_WAIT = 16
 _LONGEST_WAIT_AT_ONCE = 4
 _PATIENCE = 3
 _MOST_UNDONE = 8
-_SMALL = 1e-12
+_SMALL_KL = LOWEST_KL / 2.0
 
 
 @final
@@ -64,11 +66,12 @@ class StepSizeController:
     that at the evaluation between them the agent still holds the value that made its policy, and a
     snapshot credits the right one.
 
-    **Lessons that are taken back.** While no change has been as small as it should be yet, the step
-    size may be wrong by any factor, and one lesson may ruin the policy for good. `after_learn`
-    answers whether the lesson is to stand; where it changed the policy by a KL beyond 0.1, or the
-    weights by a ratio beyond 0.01, ten times the aim, it is not, 8 times in a row at most. The
-    caller puts back the weights that it kept, which it has to do while `is_watchful` alone.
+    **Until the step size is found**, by a first change that is as it should be or by 8 lessons that
+    are not, it may be wrong by any factor. Where it is too small it rises by up to 1.5⁴ at once.
+    Where it is too large one lesson may ruin the policy for good: `after_learn` answers whether the
+    lesson is to stand, which it is not where it changed the policy by a KL beyond 0.1, or the
+    weights by a ratio beyond 0.01, ten times the aim. The caller puts back the weights that it
+    kept, which it has to do while `is_watchful` alone.
 
     **When it abstains**, and says so once in the log: where the domain has `probe=False` and
     `learn` returns none of these; where the agent would have to act and has more than 1 MiB of
@@ -158,8 +161,10 @@ class StepSizeController:
         if is_ruinous(change):
             self._undoable -= 1
             return False
-        if change.is_churn or change.amount <= HIGHEST_KL:
+        if change.is_churn or LOWEST_KL <= change.amount <= HIGHEST_KL:
             self._undoable = 0
+        elif 0.0 < change.amount < LOWEST_KL:
+            self._undoable -= 1
         return True
 
     def _stands_by_weights(self, ratio: float) -> bool:
@@ -269,7 +274,8 @@ class StepSizeController:
         if change.amount == 0.0 and change.error == 0.0 and says_nothing:
             self._factor = 1.0
             return
-        self._factor = factor_for(change, window.length)
+        most_up = MOST_STEPS if self._undoable else 1
+        self._factor = factor_for(change, window.length, most_up=most_up)
 
     def _slow_down(self) -> None:
         is_settled = self._factor == 1.0 and not self._n_unchanged
@@ -314,6 +320,7 @@ def _told(diagnostics: Mapping[str, Any], names: Sequence[str]) -> float | None:
     for name in names:
         value = numbers.get(name)
         if isinstance(value, float | int):
-            # Estimates from samples may fall below 0 by chance: then the change is small, not 0.
-            return _SMALL if value < 0.0 else float(value)
+            # Estimates from samples may fall below 0 by chance: then the change is small, not 0,
+            # and does not say how small.
+            return _SMALL_KL if value < 0.0 else float(value)
     return None

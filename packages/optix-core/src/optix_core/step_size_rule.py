@@ -12,7 +12,7 @@ LOWEST_KL, HIGHEST_KL = TARGET_KL / BAND, TARGET_KL * BAND
 STEP = 1.5
 """Factor of one move."""
 MOST_STEPS = 4
-"""Moves down at once, at most: 1.5⁴ is a fifth."""
+"""Moves at once, at most: 1.5⁴ is a factor of five."""
 RUINOUS_KL = 10.0 * TARGET_KL
 """A change beyond this is no lesson: chosen on development seeds of the public study."""
 RATIO_BAND = (5e-4, 3e-3)
@@ -26,19 +26,22 @@ _Z = 3.0
 """Standard errors by which a noisy change has to lie beyond the band: 1 in 700 does by chance."""
 
 
-def factor_for(change: PolicyChange, n_steps: int) -> float:
-    """Return by what the step size is to be multiplied: 1.5, 1, or 1/1.5 once or several times.
+def factor_for(change: PolicyChange, n_steps: int, *, most_up: int = 1) -> float:
+    """Return by what the step size is to be multiplied: 1, or 1.5 or 1/1.5 once or several times.
 
     KL > 2t divides, KL < t/2 multiplies, with t = 0.01 per `learn()`; where the change has a
     standard error, it has to lie beyond by 3 of them. KL grows with the square of a small step:
     for each 1.5² that it lies above 2t the step size is divided once more, 4 times at most, since
-    a policy that is thrown about ruins itself before single divisions have helped. The churn of a
-    greedy policy divides above 0.35 per 1,000 steps and multiplies below 0.08. A change that is no
-    number keeps the step size; an infinite one divides.
+    a policy that is thrown about ruins itself before single divisions have helped. For each 1.5²
+    that it lies below t/2 it is multiplied once more, `most_up` times at most. The churn of a
+    greedy policy divides above 0.35 per 1,000 steps and multiplies below 0.08, once. A change that
+    is no number keeps the step size; an infinite one divides.
 
     Args:
         change: of the policy by one `learn()`.
         n_steps: environment steps of the window that was learned from.
+        most_up: multiplications at once, at least 1. More than one suits a step size that may be
+            wrong by any factor; one that has been right is far too small by a bad estimate at most.
 
     References:
         Schulman et al., Proximal policy optimization algorithms, 2017, the adaptive penalty; the
@@ -54,9 +57,12 @@ def factor_for(change: PolicyChange, n_steps: int) -> float:
         return 1.0
     proven = amount if error == 0.0 else amount - _Z * error
     if proven > high:
-        return STEP ** -(1 if change.is_churn else _steps_down(proven / high))
-    if amount + _Z * error < low:
-        return STEP
+        return STEP ** -(1 if change.is_churn else _steps(proven / high))
+    possible = amount + _Z * error
+    if possible < low:
+        # A change of 0 does not say how far it is too small.
+        is_measured = possible > 0.0 and not change.is_churn
+        return STEP ** (min(most_up, _steps(low / possible)) if is_measured else 1)
     return 1.0
 
 
@@ -89,11 +95,11 @@ def factor_for_ratio(ratio: float) -> float:
     if math.isnan(ratio) or ratio == 0.0:
         return 1.0
     if ratio > high:
-        return STEP ** -_steps_down((ratio / high) ** 2)
+        return STEP ** -_steps((ratio / high) ** 2)
     return STEP if ratio < low else 1.0
 
 
-def _steps_down(excess: float) -> int:
+def _steps(excess: float) -> int:
     # The comparison first: an infinite excess has no logarithm to round.
     if excess >= STEP ** (2 * MOST_STEPS):
         return MOST_STEPS
