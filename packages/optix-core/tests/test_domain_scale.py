@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optix_core.domain import Domain
 from optix_core.domain_arithmetic import clip
 from optix_core.domain_inference import infer_domain
-from optix_core.domain_scale import Scale, ScaleKind, draw, multiply, perturb, scale_of
+from optix_core.domain_scale import Scale, ScaleKind, draw, multiply, scale_of
 
 RATE = Domain(low=1e-6, high=1e-1, log=True)
 SHARE = Domain(low=0.0, high=1.0)
@@ -76,10 +76,10 @@ def test_any_place_on_a_scale_is_a_number(kind: ScaleKind, z: float) -> None:
     assert math.isfinite(Scale(kind).backward(z))
 
 
-@given(valued_domains(), st.integers(0, 2**32), st.sampled_from([perturb, draw]))
-def test_mutations_keep_type_and_domain(valued: tuple[Domain, Any], seed: int, change: Any) -> None:
+@given(valued_domains(), st.integers(0, 2**32))
+def test_draws_keep_type_and_domain(valued: tuple[Domain, Any], seed: int) -> None:
     domain, value = valued
-    changed = change(domain, value, np.random.default_rng(seed))
+    changed = draw(domain, value, np.random.default_rng(seed))
     assert type(changed) is type(value)
     assert math.isfinite(changed)
     assert clip(domain, float(changed)) == float(changed)
@@ -118,18 +118,12 @@ def test_a_zero_that_its_domain_includes_can_be_left_and_come_back_to() -> None:
     assert multiply(domain, 2e-5, 1.0 / 3.0) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_mutation_of_a_rate_is_half_a_decade_or_less_nine_times_in_ten() -> None:
+def test_a_draw_between_bounds_forgets_the_value_and_prefers_the_middle_of_the_scale() -> None:
     rng = np.random.default_rng(0)
-    free = Domain(low=1e-12, high=1.0, log=True)
-    decades = [abs(math.log10(perturb(free, 1e-3, rng) / 1e-3)) for _ in range(2000)]
-    assert np.mean(np.square(decades)) == pytest.approx(0.09, rel=0.1)
-
-
-def test_a_draw_between_bounds_forgets_the_value_and_fills_the_scale() -> None:
-    rng = np.random.default_rng(0)
-    drawn = np.log10([draw(RATE, 1e-6, rng) for _ in range(2000)])
+    drawn = np.log10([draw(RATE, 1e-6, rng) for _ in range(5000)])
     counts, _ = np.histogram(drawn, bins=5, range=(-6.0, -1.0))
-    assert counts.min() > 320
+    # The mean of two uniform draws has a density like a tent.
+    assert counts / 5000 == pytest.approx([0.08, 0.24, 0.36, 0.24, 0.08], abs=0.02)
 
 
 def test_a_draw_without_bounds_lies_round_the_value() -> None:

@@ -149,7 +149,8 @@ def held_by_state(path: Path) -> set[str]:
     saved = StateStore(path / "state").load()
     assert saved is not None
     state: dict[str, Any] = saved.tree["run"]["tuning"]["state"]
-    return {member["snapshot"] for member in state["members"] if member["snapshot"]}
+    held = [state["origin"], *(challenger["snapshot"] for challenger in state["challengers"])]
+    return {snapshot for snapshot in held if snapshot is not None}
 
 
 class Fragile(SkillAgent):

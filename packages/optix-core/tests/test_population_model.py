@@ -19,7 +19,7 @@ PARAMS = {"rate": 1e-4, "gamma": 0.9, "count": 4}
 
 
 class PopulationModel(RuleBasedStateMachine):
-    """The model knows of each member only for how long it has trained, and who may be used."""
+    """The model knows for how long each policy has trained, and which snapshots may be used."""
 
     @initialize(
         seed=st.integers(0, 2**16),
@@ -39,7 +39,6 @@ class PopulationModel(RuleBasedStateMachine):
         )
         self.tuner = PopulationOptimizer(n_members=N_MEMBERS)
         self.tuner.set_rng(np.random.default_rng(seed))
-        self.age = 0
         self.is_void = False
         self.history: list[EvalMetrics] = []
 
@@ -51,16 +50,25 @@ class PopulationModel(RuleBasedStateMachine):
 
     @rule(score=st.sampled_from([0.0, 0.1, 5.0]))
     def evaluate(self, score: float) -> None:
-        before, was = self.branches.branch_windows, len(self.branches.ages)
-        began, learner = self.tuner.state_dict()["began"], self.branches.learner_windows
+        branches = self.branches
+        n_units, n_adopted = len(branches.units), len(branches.adopted)
+        challengers = self.tuner.challengers
+        began, learner = self.tuner.state_dict()["began"], branches.learner_windows
         self.history.append(evaluation(learner - 1, score))
-        is_alone = not self.tuner.members or self.is_void
-        self.tuner.step(self.branches, self.history)
+        self.tuner.step(branches, self.history)
+        trained = [unit for unit in branches.units[n_units:] if unit.n_windows]
+        if trained:
+            assert not self.is_void
+            assert [unit.n_windows for unit in trained] == [learner - began] * (N_MEMBERS - 1)
+            going_on = [challenger.snapshot for challenger in challengers]
+            assert [unit.parent for unit in trained[: len(going_on)]] == going_on
+        elif not self.is_void:
+            assert self.tuner.challengers in (challengers, ())
+        assert len(branches.adopted) - n_adopted <= bool(trained)
+        for snapshot, params in branches.adopted[n_adopted:]:
+            assert branches.learner.age == branches.snapshots[snapshot].age
+            assert branches.learner.params == params
         self.is_void = False
-        if len(self.branches.ages) > was:
-            trained = learner - began
-            self.age = trained if is_alone else self.age + trained
-            assert self.branches.branch_windows - before == trained * (N_MEMBERS - 1)
 
     @rule()
     def restart(self) -> None:
@@ -76,25 +84,20 @@ class PopulationModel(RuleBasedStateMachine):
         self.tuner.load_state_dict(state)
 
     @invariant()
-    def members_are_of_one_age(self) -> None:
-        if self.tuner.members:
-            assert {member.age for member in self.tuner.members} == {self.age}
+    def marks_tell_how_long_a_policy_has_trained(self) -> None:
+        for challenger in self.tuner.challengers:
+            ages = [mark.age for mark in challenger.marks]
+            assert ages == sorted(set(ages))
+            assert self.branches.snapshots[challenger.snapshot].age >= ages[-1]
+            assert len(self.tuner.challengers) < N_MEMBERS
 
     @invariant()
     def just_what_is_used_is_held(self) -> None:
         assert self.branches.held() == Counter(self.tuner.held())
 
     @invariant()
-    def one_member_is_the_learner(self) -> None:
-        members = self.tuner.members
-        assert len(members) in (0, N_MEMBERS)
-        if members:
-            leading = [i for i, member in enumerate(members) if member.snapshot is None]
-            assert leading == [self.tuner.leader]
-
-    @invariant()
     def values_stay_what_they_are(self) -> None:
-        every: list[dict[str, Any]] = [member.params for member in self.tuner.members]
+        every: list[dict[str, Any]] = [each.params for each in self.tuner.challengers]
         for params in [*every, self.branches.learner.params]:
             assert params.keys() == PARAMS.keys()
             assert 0.0 < params["rate"] < 1.0

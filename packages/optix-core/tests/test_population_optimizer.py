@@ -1,8 +1,9 @@
-"""The population: equal age, weights and hyperparameters together, pins, budget, resumption."""
+"""Challengers: equal age, weights and hyperparameters together, pins, budget, resumption."""
 
+import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from optix_core import Domain, EvalMetrics, HyperparamSet
 from optix_core.branching import BranchingTuner
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.optimizers.population_optimizer import PopulationOptimizer
+from optix_core.work_unit import WorkUnit
 
 from .model_branches import ModelBranches, evaluation, near
 
@@ -46,12 +48,16 @@ def run(
         branches.next_window()
 
 
-def population_of(branches: ModelBranches, seed: int = 0, **settings: Any) -> PopulationOptimizer:
-    """A tuner whose first population has just been compared."""
+def challenged(branches: ModelBranches, seed: int = 0, **settings: Any) -> PopulationOptimizer:
+    """A tuner whose learner has just been challenged for the first time."""
     tuner = population(seed, **settings)
-    while not branches.ages:
+    while not branches.units:
         run(tuner, branches, 1)
     return tuner
+
+
+def training(branches: ModelBranches) -> list[WorkUnit]:
+    return [unit for unit in branches.units if unit.n_windows]
 
 
 def expected_holds(tuner: PopulationOptimizer) -> Counter[str]:
@@ -62,71 +68,82 @@ def test_a_learner_that_rises_trains_alone() -> None:
     tuner, branches = population(), ModelBranches(PARAMS, near("rate", 1e-2))
     run(tuner, branches, 100, slope=1.0)
     assert branches.units == []
-    assert tuner.members == ()
+    assert tuner.challengers == ()
     assert branches.learner.age == 100
 
 
-def test_a_learner_that_does_not_rise_leads_a_population_of_draws() -> None:
+def test_a_learner_that_does_not_rise_is_challenged_by_a_draw() -> None:
     branches = ModelBranches(PARAMS, flat)
-    tuner = population_of(branches)
-    leader, *others = tuner.members
-    assert len(others) == 2
-    assert leader.params == PARAMS
-    assert branches.hyperparams == PARAMS
-    trained = [unit.hyperparams for unit in branches.units if unit.n_windows]
-    assert len({params["rate"] for params in [PARAMS, *trained]}) == 3
-    for params in trained:
+    tuner = challenged(branches, n_members=3)
+    one, other = (unit.hyperparams for unit in training(branches))
+    assert len({params["rate"] for params in (PARAMS, one, other)}) == 3
+    for params in (one, other):
         assert params["name"] == "kept"
         assert 1e-6 <= params["rate"] <= 1.0
         assert 0.5 <= params["gamma"] <= 0.999
         assert type(params["count"]) is int
         assert 1 <= params["count"] <= 32
+    assert branches.hyperparams == PARAMS
     assert branches.held() == expected_holds(tuner)
 
 
-def test_others_begin_with_the_weights_of_the_learner() -> None:
-    branches = ModelBranches(PARAMS, near("rate", 1e-2), max_windows=400)
-    tuner = population()
-    run(tuner, branches, 40, slope=1.0)
-    run(tuner, branches, 1)
-    trained = [unit for unit in branches.units if unit.n_windows]
-    assert {branches.snapshots[unit.parent].age for unit in trained} == {40}
-    assert [unit.n_windows for unit in trained] == [20, 20]
-    assert {member.age for member in tuner.members} == {20}
+def test_challengers_begin_with_the_weights_that_the_learner_has_or_had_at_first() -> None:
+    began: list[int] = []
+    for seed in range(20):
+        branches = ModelBranches(PARAMS, flat, max_windows=400)
+        tuner = population(seed)
+        run(tuner, branches, 40, slope=1.0)
+        run(tuner, branches, 1)
+        (unit,) = training(branches)
+        assert unit.n_windows == 20
+        began.append(branches.snapshots[unit.parent].age)
+    assert set(began) == {0, 40}
 
 
-def test_members_wait_a_generation_for_a_learner_that_rises_and_then_are_dropped() -> None:
-    branches = ModelBranches(PARAMS, flat, max_windows=400)
-    tuner = population_of(branches)
-    before = tuner.members
-    run(tuner, branches, 39, slope=1.0)
-    assert tuner.members == before
-    run(tuner, branches, 1, slope=1.0)
-    assert tuner.members == ()
-    assert len(branches.ages) == 1
-    assert branches.held() == {}
+def test_challengers_wait_for_a_learner_that_rises() -> None:
+    branches = ModelBranches(PARAMS, flat, noise=0.0)
+    tuner = challenged(branches, seed=next(fresh_seeds()))
+    before, n_units = tuner.challengers, len(branches.units)
+    assert len(before) == 1
+    run(tuner, branches, 100, slope=1.0)
+    assert tuner.challengers == before
+    assert len(branches.units) == n_units
+    while len(branches.units) == n_units:
+        run(tuner, branches, 1)
+    unit = training(branches)[-1]
+    assert unit.parent == before[0].snapshot
+    assert unit.hyperparams == before[0].params
 
 
-def test_members_that_waited_catch_up_with_all_that_the_learner_has_trained() -> None:
-    branches = ModelBranches(PARAMS, flat, max_windows=400)
-    tuner = population_of(branches)
-    run(tuner, branches, 20, slope=1.0)
-    n_units = len(branches.units)
-    run(tuner, branches, 20)
-    assert [unit.n_windows for unit in branches.units[n_units:]] == [0, 40, 40]
-    assert {member.age for member in tuner.members} == {60}
+def fresh_seeds() -> Iterator[int]:
+    """Yield seeds with which the first challenger begins where the learner began."""
+    for seed in itertools.count():
+        branches = ModelBranches(PARAMS, flat, noise=0.0)
+        if challenged(branches, seed).challengers:
+            yield seed
+
+
+def test_one_that_is_given_up_makes_room_for_another_draw() -> None:
+    branches = ModelBranches(PARAMS, flat, noise=0.0)
+    tuner = challenged(branches, seed=next(fresh_seeds()))
+    while len(training(branches)) < 4:
+        run(tuner, branches, 1)
+    first, second, third, fourth = (unit.hyperparams for unit in training(branches))
+    assert first == second == third  # in its third generation it has to be ahead
+    assert fourth != third
+    assert branches.held() == expected_holds(tuner)
 
 
 def test_without_waiting_every_generation_is_compared() -> None:
     tuner, branches = population(waits=False), ModelBranches(PARAMS, flat)
     run(tuner, branches, 16, slope=1.0)
-    assert [unit.n_windows for unit in branches.units] == 5 * [0, 3, 3]
+    assert [unit.n_windows for unit in branches.units] == 5 * [3, 0]
 
 
 def test_a_step_size_that_is_steered_stays_as_it_is() -> None:
     steered = frozenset({"rate"})
     branches = ModelBranches(PARAMS, near("gamma", 0.6), noise=1e-3, steered=steered)
-    tuner = population_of(branches)
+    tuner = challenged(branches)
     run(tuner, branches, 60)
     assert {unit.hyperparams["rate"] for unit in branches.units} == {PARAMS["rate"]}
     assert len({unit.hyperparams["gamma"] for unit in branches.units}) > 4
@@ -135,63 +152,66 @@ def test_a_step_size_that_is_steered_stays_as_it_is() -> None:
 def test_a_generation_is_three_windows_and_five_percent_of_a_long_run() -> None:
     for max_windows, generation in ((None, 3), (60, 3), (400, 20)):
         branches = ModelBranches(PARAMS, flat, max_windows=max_windows)
-        population_of(branches)
-        assert [unit.n_windows for unit in branches.units] == [0, *[generation] * 2]
+        challenged(branches)
+        assert [unit.n_windows for unit in branches.units] == [generation, 0]
 
 
 def test_a_generation_grows_with_a_run_without_a_budget() -> None:
     tuner, branches = population(), ModelBranches(PARAMS, flat)
-    run(tuner, branches, 150)
-    lengths = [unit.n_windows for unit in branches.units if unit.n_windows]
+    run(tuner, branches, 200)
+    lengths = [unit.n_windows for unit in training(branches)]
     assert lengths[0] == 3
     assert lengths[-1] >= 10
 
 
-def test_all_are_examined_on_the_same_episodes_at_the_same_age() -> None:
-    tuner, branches = population(), ModelBranches(PARAMS, near("rate", 1e-2))
+def test_all_are_examined_on_the_same_episodes() -> None:
+    tuner, branches = population(n_members=3), ModelBranches(PARAMS, near("rate", 1e-2))
     run(tuner, branches, 120)
     assert len(branches.ages) > 8
-    for start, ages in enumerate(branches.ages):
-        units = branches.units[3 * start : 3 * start + 3]
+    for start in range(0, len(branches.units), 3):
+        units = branches.units[start : start + 3]
         assert len({unit.exam_seed for unit in units}) == 1
-        trained = [age for unit, age in zip(units, ages, strict=True) if unit.n_windows]
-        assert len(set(trained)) == 1
         assert len({unit.seed for unit in units}) == 3
-    assert branches.ages[-1] > branches.ages[0]
+        assert [bool(unit.n_windows) for unit in units] == [True, True, False]
 
 
 def test_without_validation_nothing_is_played_for_scores() -> None:
-    branches = ModelBranches(PARAMS, near("rate", 1e-2), noise=1e-3, has_held_out=False)
-    tuner = population_of(branches)
-    assert [(unit.n_windows, unit.n_episodes) for unit in branches.units] == [(3, 0)] * 2
-    # The learner's own evaluations, 0 on average, are what it is held to: any other is better.
+    # The learner's own evaluations, 0 with an error of 1, are what a challenger is held to.
+    branches = ModelBranches(PARAMS, lambda _: 1.0, noise=1e-3, has_held_out=False)
+    tuner = challenged(branches)
+    assert [(unit.n_windows, unit.n_episodes) for unit in branches.units] == [(3, 0)]
     assert branches.adopted
     assert branches.held() == expected_holds(tuner)
 
 
-def test_the_best_becomes_the_learner_with_weights_and_hyperparameters() -> None:
+def test_a_proven_challenger_becomes_the_learner_with_weights_and_hyperparameters() -> None:
     branches = ModelBranches(PARAMS, near("rate", 1e-2), noise=1e-3)
-    tuner = population_of(branches)
-    best = max(tuner.members, key=lambda member: near("rate", 1e-2)(member.params))
-    (ages,) = branches.ages
-    assert tuner.members[tuner.leader].params == best.params
-    assert branches.learner.age == max(ages)
-    assert branches.learner.params == best.params
-    assert tuner.members[tuner.leader].snapshot is None
+    tuner = population()
+    while not branches.adopted:
+        run(tuner, branches, 1)
+    unit = training(branches)[-1]
+    ((snapshot, params),) = branches.adopted
+    assert params == unit.hyperparams
+    assert params != PARAMS
+    grown = branches.snapshots[snapshot]
+    assert grown.age == branches.snapshots[unit.parent].age + unit.n_windows
+    assert (branches.learner.age, branches.learner.skill) == (grown.age, grown.skill)
+    assert branches.learner.params == params
+    assert branches.held() == expected_holds(tuner)
 
 
-def test_who_copies_trains_on_with_the_donors_weights_and_hyperparameters_of_its_own() -> None:
-    branches = ModelBranches(PARAMS, near("rate", 1e-2), noise=1e-3, max_windows=400)
-    tuner = population_of(branches)
-    leader = branches.learner
-    copies = [m for m in tuner.members if m.snapshot and branches.snapshots[m.snapshot] == leader]
-    assert len(copies) == 2
-    n_units = len(branches.units)
-    run(tuner, branches, 21)
-    trained = {(unit.parent, unit.hyperparams["rate"]) for unit in branches.units[n_units:]}
-    for member in copies:
-        assert member.params["rate"] != leader.params["rate"]
-        assert (member.snapshot, member.params["rate"]) in trained
+def test_the_best_of_several_proven_ones_becomes_the_learner() -> None:
+    skill = near("rate", 1e-2)
+    branches = ModelBranches(PARAMS, skill, noise=1e-3)
+    tuner = population(n_members=5)
+    while not branches.adopted:
+        run(tuner, branches, 1)
+    ends = [branches.trained(branches.snapshots[u.parent], 0) for u in training(branches)[-4:]]
+    found = [
+        end.skill + unit.n_windows * skill(unit.hyperparams)
+        for end, unit in zip(ends, training(branches)[-4:], strict=True)
+    ]
+    assert branches.learner.skill == pytest.approx(max(found))
 
 
 def test_every_window_is_counted_and_the_budget_is_kept() -> None:
@@ -200,11 +220,11 @@ def test_every_window_is_counted_and_the_budget_is_kept() -> None:
         run(tuner, branches, 1)
     assert branches.windows == 60
     assert branches.branch_windows == sum(unit.n_windows for unit in branches.units) > 0
-    assert tuner.members == ()
+    assert tuner.challengers == ()
     assert branches.held() == {}
 
 
-def test_a_population_ends_with_its_best_member_learning() -> None:
+def test_a_search_ends_with_hyperparameters_that_learn() -> None:
     found: list[float] = []
     for seed in range(5):
         tuner = population(seed)
@@ -216,7 +236,7 @@ def test_a_population_ends_with_its_best_member_learning() -> None:
 
 
 @given(st.integers(0, 10**6), st.floats(0.0, 5.0))
-def test_equal_members_never_hand_over(seed: int, noise: float) -> None:
+def test_equals_never_replace_the_learner(seed: int, noise: float) -> None:
     tuner, branches = population(seed), ModelBranches(PARAMS, flat, noise=noise)
     run(tuner, branches, 30)
     assert branches.adopted == []
@@ -224,17 +244,19 @@ def test_equal_members_never_hand_over(seed: int, noise: float) -> None:
     assert branches.learner.age == 30
 
 
-def test_a_restart_begins_a_new_population_with_the_learner_as_it_is() -> None:
-    branches = ModelBranches(PARAMS, near("rate", 1e-2))
-    tuner = population_of(branches)
+def test_a_restart_begins_anew_with_the_learner_as_it_is() -> None:
+    branches = ModelBranches(PARAMS, flat, noise=0.0)
+    tuner = challenged(branches, seed=next(fresh_seeds()))
     tuner.on_restart()
-    began, n_units = branches.learner_windows, len(branches.units)
+    began, n_units = branches.learner.age, len(branches.units)
     run(tuner, branches, 1)
-    assert tuner.members == ()
+    assert tuner.challengers == ()
+    (origin,) = tuner.held()
+    assert branches.snapshots[origin].age == began
     assert branches.held() == expected_holds(tuner)
     while len(branches.units) == n_units:
         run(tuner, branches, 1)
-    assert branches.learner_windows > began + 6
+    assert branches.learner.age >= began + 4
 
 
 def test_without_anything_to_tune_there_is_no_population(caplog: pytest.LogCaptureFixture) -> None:
@@ -242,7 +264,7 @@ def test_without_anything_to_tune_there_is_no_population(caplog: pytest.LogCaptu
     branches = ModelBranches({"name": "adam"}, flat)
     run(tuner, branches, 5)
     assert branches.units == []
-    assert tuner.members == ()
+    assert tuner.held() == []
     assert "no hyperparameter" in caplog.text
 
 
@@ -255,14 +277,15 @@ def test_without_declarations_values_say_what_may_be_tuned() -> None:
     tuner = PopulationOptimizer({"gamma": (0.8, 0.99)}, seed=0)
     branches = ModelBranches(dict(PARAMS), near("rate", 1e-2))
     run(tuner, branches, 60)
-    for member in tuner.members:
-        assert 0.0 < member.params["rate"] < 1.0
-        assert 0.8 <= member.params["gamma"] <= 0.99
-        assert member.params["count"] >= 1
+    assert training(branches)
+    for unit in training(branches):
+        assert 0.0 < unit.hyperparams["rate"] < 1.0
+        assert 0.8 <= unit.hyperparams["gamma"] <= 0.99
+        assert unit.hyperparams["count"] >= 1
 
 
 @given(st.integers(0, 40), st.integers(0, 10**6))
-def test_a_population_restored_in_the_middle_of_a_generation_goes_on_alike(
+def test_a_search_restored_in_the_middle_of_a_generation_goes_on_alike(
     n_windows: int, seed: int
 ) -> None:
     one, other = (ModelBranches(PARAMS, near("rate", 1e-2), max_windows=150) for _ in range(2))
@@ -275,13 +298,14 @@ def test_a_population_restored_in_the_middle_of_a_generation_goes_on_alike(
     run(second, other, 15)
     assert one.units == other.units
     assert one.learner == other.learner
-    assert first.members == second.members
+    assert first.challengers == second.challengers
     assert first.state_dict() == second.state_dict()
 
 
 DAMAGES: list[dict[str, Any]] = [
-    {"members": 3},
-    {"members": [{}]},
+    {"challengers": 3},
+    {"challengers": [{}]},
+    {"record": [{"age": 3}]},
     {"rng": {}},
     {"inferred": {"a": "?"}},
 ]
@@ -289,17 +313,18 @@ DAMAGES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_state_is_refused(damage: dict[str, Any]) -> None:
-    tuner = population_of(ModelBranches(PARAMS, flat), n_members=4)
+    tuner = challenged(ModelBranches(PARAMS, flat), n_members=4)
     state = tuner.state_dict()
     with pytest.raises(CheckpointCorruptError):
         tuner.load_state_dict({**state, **damage})
     assert tuner.state_dict() == state
 
 
-def test_a_state_of_another_size_is_refused() -> None:
-    tuner = population_of(ModelBranches(PARAMS, flat))
-    with pytest.raises(CheckpointCorruptError, match="has 3 members, the optimizer 4"):
-        population(n_members=4).load_state_dict(tuner.state_dict())
+def test_a_state_with_too_many_challengers_is_refused() -> None:
+    tuner = challenged(ModelBranches(PARAMS, flat), seed=1, n_members=9)
+    assert len(tuner.challengers) > 1
+    with pytest.raises(CheckpointCorruptError, match="challengers, the optimizer at most 1"):
+        population().load_state_dict(tuner.state_dict())
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,6 @@ _LOG_OFFSET = 1e-5
 _END_OFFSET = 1e-3
 _LARGEST = 700.0
 """exp of anything larger would overflow."""
-_INFERRED_SPREAD = 3.0
-"""Width of the prior where nobody gave bounds, in mutations: a decade either way for a rate."""
 
 
 class ScaleKind(StrEnum):
@@ -41,15 +39,15 @@ class ScaleKind(StrEnum):
     """z = asinh θ: what may be negative; additive near 0, by factors far from it."""
 
 
-_MUTATION_SD = {
-    # In natural logarithms: 0.69 is a factor of 10^N(0, 0.3), 0.21 one of 2^N(0, 0.3). A share in
-    # the middle of (0, 1), as a clip range, has less room than a rate. Measured for PPO's
-    # hyperparameters, whose names are not known here.
-    ScaleKind.LOG: 0.69,
-    ScaleKind.COMPLEMENT: 0.69,
-    ScaleKind.LOGIT: 0.21,
-    ScaleKind.SIGNED: 0.3,
+_SPREAD = {
+    # In natural logarithms: 2.07 is a factor of 10^N(0, 0.9), 0.63 one of 2^N(0, 0.9). A share in
+    # the middle of (0, 1), as a clip range, has less room than a rate.
+    ScaleKind.LOG: 2.07,
+    ScaleKind.COMPLEMENT: 2.07,
+    ScaleKind.LOGIT: 0.63,
+    ScaleKind.SIGNED: 0.9,
 }
+"""Standard deviation of the prior where nobody gave bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +112,18 @@ def multiply(domain: Domain, theta: Number, factor: float) -> Number:
     return moved
 
 
-def perturb(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
-    """A mutation: one Gaussian step on the scale of θ, within its domain and type."""
-    sd = _MUTATION_SD[scale_of(domain, float(theta)).kind]
-    return at(domain, theta, place(domain, theta) + sd * rng.standard_normal())
-
-
 def draw(domain: Domain, theta: Number, rng: np.random.Generator) -> Number:
-    """A fresh draw from the prior: uniform on the scale between two declared bounds.
+    """A fresh draw from the prior, on the scale of θ: the mean of two uniform draws between bounds.
 
-    Without them it is Gaussian round θ, three times as wide as a mutation.
+    So the middle of what is declared is likeliest and its ends are reached: bounds are where
+    values stop making sense, not where they are usual. Without two of them it is Gaussian round θ.
     """
     room = declared_room(domain, theta)
     if room is None:
         spread = spread_without_bounds(domain, theta)
         return at(domain, theta, place(domain, theta) + spread * rng.standard_normal())
     low, high = room
-    return at(domain, theta, low + (high - low) * rng.random())
+    return at(domain, theta, low + (high - low) * float(rng.random(2).mean()))
 
 
 def declared_room(domain: Domain, theta: Value) -> tuple[float, float] | None:
@@ -143,7 +136,7 @@ def declared_room(domain: Domain, theta: Value) -> tuple[float, float] | None:
 
 def spread_without_bounds(domain: Domain, theta: Value) -> float:
     """Return the standard deviation of the prior round θ on its scale, where bounds are missing."""
-    return _INFERRED_SPREAD * _MUTATION_SD[scale_of(domain, float(theta)).kind]
+    return _SPREAD[scale_of(domain, float(theta)).kind]
 
 
 def place(domain: Domain, theta: Value) -> float:

@@ -32,10 +32,11 @@ def factor_for(change: PolicyChange, n_steps: int, *, most_up: int = 1) -> float
     KL > 2t divides, KL < t/2 multiplies, with t = 0.01 per `learn()`; where the change has a
     standard error, it has to lie beyond by 3 of them. KL grows with the square of a small step:
     for each 1.5² that it lies above 2t the step size is divided once more, 4 times at most, since
-    a policy that is thrown about ruins itself before single divisions have helped. For each 1.5²
-    that it lies below t/2 it is multiplied once more, `most_up` times at most. The churn of a
-    greedy policy divides above 0.35 per 1,000 steps and multiplies below 0.08, once. A change that
-    is no number keeps the step size; an infinite one divides.
+    a policy that is thrown about ruins itself before single divisions have helped. For each 1.5⁴
+    that it lies below t/2 the step size is multiplied once more, `most_up` times at most: half the
+    way, since a change may be small because there is little to learn yet. The churn of a greedy
+    policy divides above 0.35 per 1,000 steps and multiplies below 0.08, once. A change that is no
+    number keeps the step size; an infinite one divides.
 
     Args:
         change: of the policy by one `learn()`.
@@ -62,7 +63,7 @@ def factor_for(change: PolicyChange, n_steps: int, *, most_up: int = 1) -> float
     if possible < low:
         # A change of 0 does not say how far it is too small.
         is_measured = possible > 0.0 and not change.is_churn
-        return STEP ** (min(most_up, _steps(low / possible)) if is_measured else 1)
+        return STEP ** (min(most_up, _steps(math.sqrt(low / possible))) if is_measured else 1)
     return 1.0
 
 

@@ -1,25 +1,23 @@
-"""Population-based training inside one run: members take turns, the best one is the learner."""
+"""Population-based training inside one run: challengers take turns with the learner."""
 
 import copy
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
-
-import numpy as np
 
 from optix_core.branching import Branches
 from optix_core.component_state import read_state
 from optix_core.domain import Domain
-from optix_core.domain_scale import draw, perturb
+from optix_core.domain_scale import draw
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.optimizers.branch_search import BranchSearch, SearchState
-from optix_core.optimizers.score_rise import FEWEST, is_rising, taken_together
-from optix_core.optimizers.selection import Contestant, Selection, select
+from optix_core.optimizers.challenge import Mark, Outcome, judge
+from optix_core.optimizers.score_rise import is_rising, taken_together
 from optix_core.seeds import draw_seed
-from optix_core.work_unit import UnitResult, WorkUnit, untrained
+from optix_core.work_unit import UnitResult, WorkUnit
 
 logger = logging.getLogger(__name__)
 
@@ -28,30 +26,27 @@ _N_EPISODES = 8
 _SHORTEST_GENERATION = 3
 """Windows; shorter ones reward whatever is quick at first."""
 _SHARE_OF_RUN = 0.05
-_LONGEST_WAIT = 2
-"""Generations that members wait for a learner that rises; then it has left them behind."""
-
-Move = Callable[[Domain, Any, np.random.Generator], Any]
+_LOOK_BACK = 8
+"""Windows, at least, over which scores rise or do not: a slow rise drowns in the noise of fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One of the population, between two comparisons."""
+class Challenger:
+    """A policy that trains on branches with hyperparameters of its own."""
 
     params: dict[str, Any]
-    """Hyperparameters that it trains with; the leader's may have been steered since."""
-    snapshot: str | None
-    """Weights that it goes on from; None for the leader, whose weights are the learner's."""
-    age: int = 0
-    """Windows that it had trained at the last comparison."""
-    times_last: int = 0
-    """Comparisons in a row at which it was last."""
+    """Hyperparameters that it trains with; a steered step size may have moved since the draw."""
+    snapshot: str
+    """Weights that it goes on from."""
+    marks: list[Mark] = field(default_factory=list[Mark])
+    """What it was worth at the end of each generation, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State(SearchState):
-    members: list[Member]
-    leader: int
+    challengers: list[Challenger]
+    record: list[Mark]
+    origin: str | None
     since: int
     began: int
     due: int
@@ -59,31 +54,30 @@ class _State(SearchState):
 
 @final
 class PopulationOptimizer(BranchSearch):
-    """Trains K members in one run, in turns, while the learner's own scores do not rise.
+    """Lets challengers train beside the learner while the learner's own scores do not rise.
 
     A generation is max(3, 5 % of the run) windows of the learner (of the windows so far, where the
     run has no budget). At its end the learner trains on alone where its scores of this generation,
-    five at least, rise (`is_rising`). Where they do not, there is a population: the learner leads
-    it, the others begin with its weights and draws from the prior (`domain_scale.draw`), and train
-    a generation each on branches, now and at the end of each that follows. So they are compared at
-    equal age with each other, and with a learner that training as long has not brought further;
-    and every step counts. They wait for a learner that has begun to rise; after two generations
-    they are dropped.
+    and of 8 windows at least, rise (`is_rising`). Where they do not, K - 1 challengers train a
+    generation each on branches, with draws from the prior (`domain_scale.draw`); a step size that
+    the loop steers is left to it. Every other one, by the toss of a coin, begins with the weights
+    that the learner has: hyperparameters alone may be what is missing. The others begin with those
+    that the learner began with, since hyperparameters that are far off ruin weights for good.
 
-    All are examined on the same held-out episodes. Where the run has no validation pipeline,
-    nothing is played for it: the later half of the windows that each has learned from is compared.
-    `select` says who copies whom: the weights of the best are loaded, then hyperparameters are
-    set and read back, so that no checkpoint brings the donor's back. Whoever mutates moves each
-    hyperparameter on the scale of its domain (`domain_scale.perturb`), one newcomer a generation
-    draws afresh. A step size that the loop steers is left to it.
+    `judge` compares at equal age: a challenger that is proven better than the learner becomes the
+    learner, weights first, then hyperparameters, which are set and read back, so that no checkpoint
+    brings others back. One that falls behind what the learner was at the same age is given up, and
+    another is drawn when the learner stands still next. The rest train on then; while the learner
+    rises they wait. All are examined on the same held-out episodes. Where the run has no
+    validation pipeline, nothing is played for it: the later half of the windows that each has
+    learned from is compared.
 
     A rollback or a new round begins anew with the learner as it is then. Where the budget has no
-    room for another generation the population is over, and its best member, proven or never
-    beaten, has the rest.
+    room for another generation the search is over, and the learner has the rest.
 
     Args of the constructor:
         param_bounds: bounds by name, (low, high) inclusive; see `HyperparamSpace`.
-        n_members: K, at least 2.
+        n_members: K, the learner included, at least 2.
         waits: whether a learner that rises trains alone; False compares at every generation.
         n_episodes: held-out episodes that a member is examined on, at least 2.
         seed: of a generator of its own until `set_rng`.
@@ -96,7 +90,7 @@ class PopulationOptimizer(BranchSearch):
         self,
         param_bounds: Mapping[str, tuple[float, float]] | None = None,
         *,
-        n_members: int = 3,
+        n_members: int = 2,
         waits: bool = True,
         n_episodes: int = _N_EPISODES,
         seed: int | None = None,
@@ -105,38 +99,37 @@ class PopulationOptimizer(BranchSearch):
             if value < _SMALLEST:
                 raise ConfigurationError(f"{name} must be at least {_SMALLEST}, got {value}")
         super().__init__(param_bounds, seed=seed)
-        self._n_members = n_members
+        self._n_challengers = n_members - 1
         self._waits = waits
         self._n_episodes = n_episodes
-        self._members: list[Member] = []
-        self._leader = self._since = self._began = self._due = 0
+        self._challengers: list[Challenger] = []
+        self._record: list[Mark] = []
+        self._origin: str | None = None
+        self._since = self._began = self._due = 0
 
     @property
-    def members(self) -> tuple[Member, ...]:
-        """The population as of the last comparison; empty while the learner trains alone."""
-        return tuple(self._members)
-
-    @property
-    def leader(self) -> int:
-        """Index of the member that is the learner."""
-        return self._leader
+    def challengers(self) -> tuple[Challenger, ...]:
+        """Those that were not given up at the last comparison."""
+        return tuple(self._challengers)
 
     def _go_on(self, branches: Branches, history: Sequence[EvalMetrics]) -> None:
-        """Begin, or compare the population where a generation is over and nothing rises."""
-        if not self._due:
+        """Begin, or end a generation that is over."""
+        if self._origin is None:
             self._begin(branches)
         elif branches.learner_windows >= self._due:
-            self._end_generation(branches, history)
+            self._end_generation(branches, history, self._origin)
 
     def held(self) -> list[str]:
-        """Return the snapshots that members go on from."""
-        return [member.snapshot for member in self._members if member.snapshot is not None]
+        """Return the snapshots that challengers begin and go on with."""
+        origin = [] if self._origin is None else [self._origin]
+        return origin + [challenger.snapshot for challenger in self._challengers]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the population, who leads it, when it is compared next, and the generator."""
+        """Return the challengers, the learner's record, when a generation ends, the generator."""
         return {
-            "members": [asdict(member) for member in self._members],
-            "leader": self._leader,
+            "challengers": [asdict(challenger) for challenger in self._challengers],
+            "record": [asdict(mark) for mark in self._record],
+            "origin": self._origin,
             "since": self._since,
             "began": self._began,
             "due": self._due,
@@ -147,27 +140,28 @@ class PopulationOptimizer(BranchSearch):
         """Put back what `state_dict` returned. The loop holds the snapshots of `held` again.
 
         Raises:
-            CheckpointCorruptError: if it is something else, or of another number of members.
+            CheckpointCorruptError: if it is something else, or has too many challengers.
         """
         loaded = read_state(_State, state, what="state of PopulationOptimizer")
-        if len(loaded.members) not in (0, self._n_members):
+        if len(loaded.challengers) > self._n_challengers:
             raise CheckpointCorruptError(
-                f"this state has {len(loaded.members)} members, the optimizer {self._n_members}; "
-                "make it with as many as the run was started with"
+                f"this state has {len(loaded.challengers)} challengers, the optimizer at most "
+                f"{self._n_challengers}; make it with as many members as the run was started with"
             )
         self._restore(loaded)
-        self._members = loaded.members
-        self._leader = loaded.leader
-        self._since, self._began, self._due = loaded.since, loaded.began, loaded.due
+        self._challengers, self._record = loaded.challengers, loaded.record
+        self._origin, self._since = loaded.origin, loaded.since
+        self._began, self._due = loaded.began, loaded.due
 
     def _begin(self, branches: Branches) -> None:
         if not self._movable(branches, branches.hyperparams):
             logger.warning("no hyperparameter of the agent may be tuned: there is no population")
             self._is_over = True
             return
-        self._begin_generation(branches, branches.learner_windows)
+        self._origin = branches.save()
         # The evaluation that has just been made is the first of this learner.
         self._since = branches.learner_windows - 1
+        self._begin_generation(branches, branches.learner_windows)
 
     def _begin_generation(self, branches: Branches, began: int) -> None:
         self._began = began
@@ -178,77 +172,73 @@ class PopulationOptimizer(BranchSearch):
         n_windows = branches.windows if branches.max_windows is None else branches.max_windows
         return max(_SHORTEST_GENERATION, math.ceil(_SHARE_OF_RUN * n_windows))
 
-    def _end_generation(self, branches: Branches, history: Sequence[EvalMetrics]) -> None:
+    def _end_generation(
+        self, branches: Branches, history: Sequence[EvalMetrics], origin: str
+    ) -> None:
         n_windows, left = branches.learner_windows - self._began, branches.windows_left
-        if left is not None and left < n_windows * (self._n_members - 1):
+        if left is not None and left < n_windows * self._n_challengers:
             self._drop(branches)
             self._is_over = True
-        elif not (self._waits and self._is_rising(branches, history)):
-            self._compare(branches, history, n_windows)
-        elif self._members and n_windows < _LONGEST_WAIT * self._generation(branches):
-            self._due = branches.learner_windows + self._generation(branches)
-        else:
-            self._drop(branches)
-            self._begin_generation(branches, branches.learner_windows)
+            return
+        later = _from_window(history, branches.learner_windows - math.ceil(n_windows / 2))
+        self._record.append(_grown(self._record, n_windows, later or history[-1:]))
+        began = branches.learner_windows
+        if not (self._waits and self._is_rising(branches, history)):
+            self._fill(branches, origin)
+            self._train(branches, n_windows)
+            # A window that the learner before has played is not learned from by the next one.
+            began += self._follow(branches)
+        self._begin_generation(branches, began)
 
     def _is_rising(self, branches: Branches, history: Sequence[EvalMetrics]) -> bool:
         """Whether the learner deserves to train alone: its scores rise, or are too few to tell."""
-        look_back = max(FEWEST, self._generation(branches))
+        look_back = max(_LOOK_BACK, self._generation(branches))
         first = max(self._since, branches.learner_windows - look_back)
         return is_rising(_from_window(history, first))
 
-    def _compare(self, branches: Branches, history: Sequence[EvalMetrics], n_windows: int) -> None:
-        if not self._members:
-            self._form(branches)
-        contestants = self._catch_up(branches, history, n_windows)
-        selection = select(contestants, self._leader)
-        has_changed = selection.leader != self._leader
-        self._follow(branches, selection)
-        # A window that the leader before has played is not learned from by the one that follows.
-        began = branches.learner_windows + has_changed
-        if has_changed:
-            self._since = branches.learner_windows
-        self._begin_generation(branches, began)
+    def _fill(self, branches: Branches, origin: str) -> None:
+        """Draw challengers in the place of those that were given up."""
+        while len(self._challengers) < self._n_challengers:
+            if self._rng.integers(2):
+                # As old as the learner was a generation ago, so that both are of one age after it.
+                snapshot, marks = branches.save(), self._record[:-1]
+            else:
+                branches.hold(origin)
+                snapshot, marks = origin, list[Mark]()
+            drawn = self._drawn(branches)
+            self._challengers.append(Challenger(params=drawn, snapshot=snapshot, marks=marks))
 
-    def _form(self, branches: Branches) -> None:
-        """Make the population of a learner that does not rise: others begin where it is."""
-        params, start = branches.hyperparams, branches.save()
-        self._leader = 0
-        self._members = [Member(params=params, snapshot=None)]
-        for _ in range(1, self._n_members):
-            branches.hold(start)
-            drawn = self._drawn(branches, params)
-            self._members.append(Member(params=drawn, snapshot=start))
-        branches.release(start)
-
-    def _catch_up(
-        self, branches: Branches, history: Sequence[EvalMetrics], n_windows: int
-    ) -> list[Contestant]:
-        """Train all but the leader, score all; members are then what came of it."""
-        results = self._results(branches, history, n_windows)
-        for snapshot in self.held():
-            branches.release(snapshot)
-        self._members = [
-            replace(
-                member, params=result.hyperparams, snapshot=result.child, age=member.age + n_windows
+    def _train(self, branches: Branches, n_windows: int) -> None:
+        """Train the challengers for a generation; all are what came of it then."""
+        results = self._results(branches, n_windows)
+        for challenger in self._challengers:
+            branches.release(challenger.snapshot)
+        self._challengers = [
+            Challenger(
+                params=result.hyperparams,
+                snapshot=result.child,
+                marks=[*before.marks, _grown(before.marks, n_windows, [result.metrics])],
             )
-            for member, result in zip(self._members, results, strict=True)
-        ]
-        return [
-            Contestant(age=member.age, metrics=result.metrics, times_last=member.times_last)
-            for member, result in zip(self._members, results, strict=True)
+            for before, result in zip(self._challengers, results, strict=True)
         ]
 
-    def _results(
-        self, branches: Branches, history: Sequence[EvalMetrics], n_windows: int
-    ) -> list[UnitResult]:
-        """Do the members' units; the leader's trains nothing.
-
-        Where nothing is played for scores, its own evaluations say what the leader is worth.
-        """
-        has_exam = branches.has_held_out
+    def _results(self, branches: Branches, n_windows: int) -> list[UnitResult]:
+        """Do the challengers' units, and examine the learner where there is a pipeline for it."""
         exam_seed = draw_seed(self._rng)
-        of_leader = WorkUnit(
+        units = [
+            WorkUnit(
+                parent=challenger.snapshot,
+                hyperparams=challenger.params,
+                seed=draw_seed(self._rng),
+                n_windows=n_windows,
+                exam_seed=exam_seed,
+                n_episodes=self._n_episodes if branches.has_held_out else 0,
+            )
+            for challenger in self._challengers
+        ]
+        if not branches.has_held_out:
+            return branches.run(units)
+        of_learner = WorkUnit(
             parent=branches.save(),
             hyperparams=branches.hyperparams,
             seed=draw_seed(self._rng),
@@ -256,75 +246,53 @@ class PopulationOptimizer(BranchSearch):
             exam_seed=exam_seed,
             n_episodes=self._n_episodes,
         )
-        units = [
-            WorkUnit(
-                parent=member.snapshot,
-                hyperparams=member.params,
-                seed=draw_seed(self._rng),
-                n_windows=n_windows,
-                exam_seed=exam_seed,
-                n_episodes=self._n_episodes if has_exam else 0,
-            )
-            for member in self._members
-            if member.snapshot is not None
-        ]
-        if has_exam:
-            units.insert(self._leader, of_leader)
-            return branches.run(units)
-        results = branches.run(units)
-        later = _from_window(history, branches.learner_windows - math.ceil(n_windows / 2))
-        metrics = taken_together(later or history[-1:])
-        results.insert(self._leader, untrained(of_leader, metrics))
+        *results, examined = branches.run([*units, of_learner])
+        branches.release(of_learner.parent)
+        self._record[-1] = Mark(
+            age=self._record[-1].age, metrics=taken_together([examined.metrics])
+        )
         return results
 
-    def _follow(self, branches: Branches, selection: Selection) -> None:
-        """Carry a selection out: copies first, then the hand-over to the leader."""
-        self._members = [
-            replace(member, times_last=times)
-            for member, times in zip(self._members, selection.times_last, strict=True)
-        ]
-        donor = self._members[selection.best]
-        if selection.mutant is not None:
-            self._copy(branches, selection.mutant, donor, self._mutated(branches, donor.params))
-        if selection.newcomer is not None:
-            self._copy(branches, selection.newcomer, donor, self._drawn(branches, donor.params))
-        leader = self._members[selection.leader]
-        if leader.snapshot is not None:
-            if selection.leader != self._leader:
-                branches.adopt(leader.snapshot, leader.params)
-            branches.release(leader.snapshot)
-        self._leader = selection.leader
-        self._members[self._leader] = replace(leader, snapshot=None)
-
-    def _copy(self, branches: Branches, index: int, donor: Member, params: dict[str, Any]) -> None:
-        loser = self._members[index]
-        if donor.snapshot is not None:
-            branches.hold(donor.snapshot)
-        if loser.snapshot is not None:
-            branches.release(loser.snapshot)
-        self._members[index] = replace(loser, snapshot=donor.snapshot, params=params)
+    def _follow(self, branches: Branches) -> bool:
+        """Carry out what the comparison comes to; returns whether the learner was replaced."""
+        outcomes = [judge(challenger.marks, self._record) for challenger in self._challengers]
+        judged = list(zip(self._challengers, outcomes, strict=True))
+        winner = max(
+            (challenger for challenger, outcome in judged if outcome is Outcome.WINS),
+            key=lambda challenger: challenger.marks[-1].metrics.primary_score,
+            default=None,
+        )
+        self._challengers = []
+        for challenger, outcome in judged:
+            if challenger is winner:
+                branches.adopt(challenger.snapshot, challenger.params)
+                self._record, self._since = challenger.marks, branches.learner_windows
+            if challenger is winner or outcome is Outcome.LOSES:
+                branches.release(challenger.snapshot)
+            else:
+                self._challengers.append(challenger)
+        return winner is not None
 
     def _drop(self, branches: Branches) -> None:
         for snapshot in self.held():
             branches.release(snapshot)
-        self._members, self._due = [], 0
+        self._challengers, self._record, self._origin = [], [], None
 
-    def _mutated(self, branches: Branches, params: Mapping[str, Any]) -> dict[str, Any]:
-        return self._moved(branches, params, perturb)
-
-    def _drawn(self, branches: Branches, params: Mapping[str, Any]) -> dict[str, Any]:
-        return self._moved(branches, params, draw)
-
-    def _moved(self, branches: Branches, params: Mapping[str, Any], move: Move) -> dict[str, Any]:
-        changed = copy.deepcopy(dict(params))
+    def _drawn(self, branches: Branches) -> dict[str, Any]:
+        changed = copy.deepcopy(branches.hyperparams)
         for name, domain in self._movable(branches, changed).items():
-            changed[name] = move(domain, changed[name], self._rng)
+            changed[name] = draw(domain, changed[name], self._rng)
         return changed
 
     def _movable(self, branches: Branches, params: Mapping[str, Any]) -> dict[str, Domain]:
         """What may be tuned, save what the loop steers: a draw would only be steered back."""
         tunable = self._space.tunable(params, on_branches=True)
         return {name: domain for name, domain in tunable.items() if name not in branches.steered}
+
+
+def _grown(before: Sequence[Mark], n_windows: int, evaluations: Sequence[EvalMetrics]) -> Mark:
+    age = before[-1].age if before else 0
+    return Mark(age=age + n_windows, metrics=taken_together(evaluations))
 
 
 def _from_window(history: Sequence[EvalMetrics], first: int) -> list[EvalMetrics]:
