@@ -171,7 +171,7 @@ def test_who_made_an_executor_closes_it_and_nothing_of_its_work_stays(tmp_path: 
     saved = StateStore(tmp_path / "state").load()
     assert saved is not None
     tuning: dict[str, Any] = saved.tree["run"]["tuning"]["state"]
-    held = {member["snapshot"] for member in tuning["members"]} - {None}
+    held = {tuning["origin"], *(each["snapshot"] for each in tuning["challengers"])} - {None}
     registry = CheckpointRegistry(RunDirectory(tmp_path).branches_path)
     assert {snapshot.snapshot_id for snapshot in registry.snapshots()} == held
 

@@ -61,7 +61,7 @@ def train(
     return optimizer.run(), agent
 
 
-def population(n_members: int = 4) -> PopulationOptimizer:
+def population(n_members: int = 2) -> PopulationOptimizer:
     """One that branches at every generation, however the learner does."""
     return PopulationOptimizer(n_members=n_members, waits=False)
 

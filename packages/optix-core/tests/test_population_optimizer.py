@@ -1,9 +1,8 @@
 """Challengers: equal age, weights and hyperparameters together, pins, budget, resumption."""
 
-import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -87,22 +86,23 @@ def test_a_learner_that_does_not_rise_is_challenged_by_a_draw() -> None:
     assert branches.held() == expected_holds(tuner)
 
 
-def test_challengers_begin_with_the_weights_that_the_learner_has_or_had_at_first() -> None:
-    began: list[int] = []
-    for seed in range(20):
-        branches = ModelBranches(PARAMS, flat, max_windows=400)
-        tuner = population(seed)
-        run(tuner, branches, 40, slope=1.0)
-        run(tuner, branches, 1)
-        (unit,) = training(branches)
-        assert unit.n_windows == 20
-        began.append(branches.snapshots[unit.parent].age)
-    assert set(began) == {0, 40}
+@pytest.mark.parametrize(("highest", "began"), [(20, 40), (0, 0)])
+def test_challengers_begin_with_the_weights_of_a_learner_that_has_risen_or_with_its_first(
+    highest: int, began: int
+) -> None:
+    branches, tuner = ModelBranches(PARAMS, flat, max_windows=400), population()
+    while not branches.units:
+        played = range(branches.learner_windows)
+        tuner.step(branches, [evaluation(each, min(each, highest)) for each in played])
+        branches.next_window()
+    (unit,) = training(branches)
+    assert unit.n_windows == 20
+    assert branches.snapshots[unit.parent].age == began
 
 
 def test_challengers_wait_for_a_learner_that_rises() -> None:
     branches = ModelBranches(PARAMS, flat, noise=0.0)
-    tuner = challenged(branches, seed=next(fresh_seeds()))
+    tuner = challenged(branches)
     before, n_units = tuner.challengers, len(branches.units)
     assert len(before) == 1
     run(tuner, branches, 100, slope=1.0)
@@ -115,17 +115,9 @@ def test_challengers_wait_for_a_learner_that_rises() -> None:
     assert unit.hyperparams == before[0].params
 
 
-def fresh_seeds() -> Iterator[int]:
-    """Yield seeds with which the first challenger begins where the learner began."""
-    for seed in itertools.count():
-        branches = ModelBranches(PARAMS, flat, noise=0.0)
-        if challenged(branches, seed).challengers:
-            yield seed
-
-
 def test_one_that_is_given_up_makes_room_for_another_draw() -> None:
     branches = ModelBranches(PARAMS, flat, noise=0.0)
-    tuner = challenged(branches, seed=next(fresh_seeds()))
+    tuner = challenged(branches)
     while len(training(branches)) < 4:
         run(tuner, branches, 1)
     first, second, third, fourth = (unit.hyperparams for unit in training(branches))
@@ -246,7 +238,7 @@ def test_equals_never_replace_the_learner(seed: int, noise: float) -> None:
 
 def test_a_restart_begins_anew_with_the_learner_as_it_is() -> None:
     branches = ModelBranches(PARAMS, flat, noise=0.0)
-    tuner = challenged(branches, seed=next(fresh_seeds()))
+    tuner = challenged(branches)
     tuner.on_restart()
     began, n_units = branches.learner.age, len(branches.units)
     run(tuner, branches, 1)

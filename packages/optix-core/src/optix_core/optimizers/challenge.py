@@ -35,8 +35,7 @@ def judge(challenger: Sequence[Mark], learner: Sequence[Mark]) -> Outcome:
 
     It wins where it is better than the learner is now. It loses where it is worse than the learner
     was when it was as old (or first older); and, in its third generation or as old as the learner
-    is now, where its score is not the higher one of these two. Better and worse are proven (Welch,
-    p < 0.1); where neither score has evidence, the higher one is the better one.
+    is now, where its score is not the higher one of these two. `is_better` says what better is.
 
     Args:
         challenger: its marks, oldest first, at least one.
@@ -44,16 +43,17 @@ def judge(challenger: Sequence[Mark], learner: Sequence[Mark]) -> Outcome:
     """
     latest, now = challenger[-1], learner[-1]
     then = next((mark for mark in learner if mark.age >= latest.age), now)
-    if _is_better(latest.metrics, now.metrics):
+    if is_better(latest.metrics, now.metrics):
         return Outcome.WINS
-    if _is_better(then.metrics, latest.metrics):
+    if is_better(then.metrics, latest.metrics):
         return Outcome.LOSES
     has_to_lead = len(challenger) >= GRACE or latest.age >= now.age
     is_ahead = order_of(latest.metrics) > order_of(then.metrics)
     return Outcome.LOSES if has_to_lead and not is_ahead else Outcome.GOES_ON
 
 
-def _is_better(one: EvalMetrics, other: EvalMetrics) -> bool:
+def is_better(one: EvalMetrics, other: EvalMetrics) -> bool:
+    """Whether one is proven better (Welch, p < 0.1), or higher where neither has evidence."""
     if one.has_evidence or other.has_evidence:
         return is_proven_better(one, other)
     return order_of(one) > order_of(other)

@@ -14,7 +14,7 @@ from optix_core.domain_scale import draw
 from optix_core.errors import CheckpointCorruptError, ConfigurationError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.optimizers.branch_search import BranchSearch, SearchState
-from optix_core.optimizers.challenge import Mark, Outcome, judge
+from optix_core.optimizers.challenge import Mark, Outcome, is_better, judge
 from optix_core.optimizers.score_rise import is_rising, taken_together
 from optix_core.seeds import draw_seed
 from optix_core.work_unit import UnitResult, WorkUnit
@@ -60,9 +60,9 @@ class PopulationOptimizer(BranchSearch):
     run has no budget). At its end the learner trains on alone where its scores of this generation,
     and of 8 windows at least, rise (`is_rising`). Where they do not, K - 1 challengers train a
     generation each on branches, with draws from the prior (`domain_scale.draw`); a step size that
-    the loop steers is left to it. Every other one, by the toss of a coin, begins with the weights
-    that the learner has: hyperparameters alone may be what is missing. The others begin with those
-    that the learner began with, since hyperparameters that are far off ruin weights for good.
+    the loop steers is left to it. They begin with the weights of a learner that has risen above its
+    first generation, since hyperparameters alone may be what is missing; of one that has not, with
+    those that it began with, since hyperparameters that are far off ruin weights for good.
 
     `judge` compares at equal age: a challenger that is proven better than the learner becomes the
     learner, weights first, then hyperparameters, which are set and read back, so that no checkpoint
@@ -198,8 +198,9 @@ class PopulationOptimizer(BranchSearch):
 
     def _fill(self, branches: Branches, origin: str) -> None:
         """Draw challengers in the place of those that were given up."""
+        has_risen = is_better(self._record[-1].metrics, self._record[0].metrics)
         while len(self._challengers) < self._n_challengers:
-            if self._rng.integers(2):
+            if has_risen:
                 # As old as the learner was a generation ago, so that both are of one age after it.
                 snapshot, marks = branches.save(), self._record[:-1]
             else:
