@@ -45,6 +45,8 @@ class Model:
     """Whether a plateau was proven at each evaluation."""
     watches: list[int] = field(default_factory=list[int])
     """How many evaluations there had been at each entry into WATCHDOG."""
+    extra_proof: bool = False
+    """Whether a plateau was proven at an evaluation that was not due."""
     delays: int = 0
     """Windows by which the evaluation that is due was put off."""
 
@@ -103,7 +105,8 @@ class Model:
         if self.is_watching(n_evaluations):
             return LoopState.WATCHDOG
         count = self.count(n_evaluations)
-        if count >= self.settings.dormant_threshold or self.is_proven(n_evaluations - 1):
+        is_over = self.extra_proof or self.is_proven(n_evaluations - 1)
+        if count >= self.settings.dormant_threshold or is_over:
             return LoopState.DORMANT
         is_cool = count >= self.settings.plateau_threshold
         return LoopState.COOLING if is_cool else LoopState.ACTIVE
@@ -199,11 +202,7 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
         )
         had_excursion = self.state.in_excursion
         self.state, decisions = decide(self.settings, self.state, evaluation)
-        self.model.scores.append(score)
-        self.model.windows.append(window_id)
-        self.model.better.append(is_better)
-        self.model.proofs.append(is_plateau)
-        self.model.delays = 0
+        self.note(evaluation)
         assert [in_words(decision) for decision in decisions] == self.model.names()
         for decision in decisions:
             if isinstance(decision, Degrade):
@@ -211,13 +210,52 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
                 assert decision.is_new is self.model.is_first_fire(len(self.model.scores) - 1)
                 assert decision.restore_best is self.settings.rollback_on_degradation
 
+    def note(self, evaluation: Evaluation) -> None:
+        self.model.scores.append(evaluation.score)
+        self.model.windows.append(evaluation.window_id)
+        self.model.better.append(evaluation.is_better)
+        self.model.proofs.append(evaluation.is_plateau)
+        self.model.delays = 0
+
+    @precondition(
+        lambda self: (
+            self.state.state in (LoopState.ACTIVE, LoopState.COOLING)
+            and self.model.windows
+            and self.state.next_window > self.model.windows[-1] + 1
+        )
+    )
+    @rule(score=scores, is_better=st.booleans(), chance=st.integers(0, 9), data=st.data())
+    def look(self, score: float, *, is_better: bool, chance: int, data: st.DataObject) -> None:
+        """An evaluation between two that are due: only what is better counts, or a proof."""
+        window_id = data.draw(
+            st.integers(self.model.windows[-1] + 1, self.state.next_window - 1), "window"
+        )
+        evaluation = Evaluation(
+            window_id=window_id,
+            score=score,
+            is_better=is_better,
+            is_plateau=chance == 0,
+            is_due=False,
+        )
+        before = self.state
+        self.state, decisions = decide(self.settings, before, evaluation)
+        if math.isfinite(score) and (is_better or before.best_score is None):
+            self.note(evaluation)
+            assert [in_words(decision) for decision in decisions] == self.model.names()
+        else:
+            self.model.extra_proof = evaluation.is_plateau
+            words = ["sleep"] if evaluation.is_plateau else []
+            assert [in_words(decision) for decision in decisions] == words
+
     @precondition(lambda self: self.state.state is not LoopState.DORMANT)
     @rule()
     def put_off(self) -> None:
         self.state = put_off(self.state)
         self.model.delays += 1
 
-    @precondition(lambda self: self.state.state is LoopState.DORMANT)
+    @precondition(
+        lambda self: self.state.state is LoopState.DORMANT and not self.model.extra_proof
+    )
     @rule()
     def watch(self) -> None:
         self.state = enter_watchdog(self.settings, self.state, self.model.windows[-1])

@@ -103,6 +103,8 @@ class Evaluation:
     evidence does not show that the policy is worse than the best."""
     is_plateau: bool = False
     """Whether the run has been shown, by other means than the count, to improve no more."""
+    is_due: bool = True
+    """Whether the schedule asked for it; False for one that somebody else wanted in between."""
 
 
 def start_round(
@@ -171,7 +173,8 @@ def decide(
     Without improvement the count grows: at `plateau_threshold` ACTIVE becomes COOLING, at
     `dormant_threshold` DORMANT, and from the evaluation that enters COOLING on
     interval ← min(interval · backoff_factor, max_interval_episodes). A proven plateau makes ACTIVE
-    and COOLING DORMANT at once, also with a score that is the best by a little.
+    and COOLING DORMANT at once, also with a score that is the best by a little. An evaluation that
+    is not due changes nothing beside, unless it is an improvement.
 
     A degradation (`is_degraded` and `is_worse`, `degradation_patience` times in a row) gives
     `Degrade` where it is new or where the best is to be restored; a rollback starts the row anew,
@@ -194,20 +197,23 @@ def decide(
     if state.state is LoopState.DORMANT:
         raise LoopError("a DORMANT round takes no evaluation; start a round or enter WATCHDOG")
     is_learning = state.state is not LoopState.WATCHDOG
-    decisions: tuple[Decision, ...]
-    if _is_improvement(state, evaluation):
+    improves = _is_improvement(state, evaluation)
+    decisions: tuple[Decision, ...] = ()
+    if improves:
         decisions = (Improve(is_first=state.best_score is None),)
         confirmed = evaluation.confirmed_score
         best_score = evaluation.score if confirmed is None else confirmed
         state = _improved(settings, state, best_score)
-    else:
+    elif evaluation.is_due:
         state = replace(state, n_without_improvement=state.n_without_improvement + 1)
         state, degrade = _follow_excursion(settings, state, evaluation)
         follow = _watch if state.state is LoopState.WATCHDOG else _back_off
         state, decisions = follow(settings, state, degrade)
     if evaluation.is_plateau and is_learning and state.state is not LoopState.DORMANT:
         decisions, state = (*decisions, EnterDormant()), enter_dormant(state)
-    return replace(state, next_window=evaluation.window_id + state.gap), decisions
+    if improves or evaluation.is_due:
+        state = replace(state, next_window=evaluation.window_id + state.gap)
+    return state, decisions
 
 
 def is_degraded(settings: SchedulerSettings, best_score: float, score: float) -> bool:

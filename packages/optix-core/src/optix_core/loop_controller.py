@@ -147,15 +147,14 @@ class LoopController:
     def _pass_over(self) -> None:
         guard = self._parts.guard
         self._run.recorder.event("window_skipped", n_skipped=guard.n_skipped)
-        if self._is_due():
-            self._run.book.put_off()
+        self._run.book.put_off(self._run.progress.window_id)
         if guard.policy == "rollback":
             self._run.roll_back()
 
     def _evaluate(self, window: EpisodeData) -> EvalMetrics | None:
         metrics = self._parts.judge.evaluate(window, self._run.learning.diagnostics)
         if metrics is None:
-            self._run.book.put_off()
+            self._run.book.put_off(self._run.progress.window_id)
         return metrics
 
     def _decide(self, metrics: EvalMetrics) -> tuple[Decision, ...]:

@@ -15,6 +15,8 @@ CAPACITY = 1024
 """Evaluations of a round that are kept; beyond, the older half goes."""
 SHARE = 0.4
 """Share of the round's windows that a line goes through, the last ones."""
+LONGEST_GAP = 0.05
+"""Share of the round's windows that may pass without an evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,24 @@ class PlateauTest:
         self._errors: list[float] = []
         self._first_window = 0
         self._streaks = [_Streak() for _ in RULES]
+
+    def is_blind(self, window_id: int, shortest: int = 1) -> bool:
+        """Whether too much of the round has passed since its last evaluation.
+
+        A schedule that backs off by doubling its intervals has no six evaluations in the last 40 %
+        of a run, and so no line through them, until long after the plateau began.
+
+        Args:
+            window_id: the number of the window that might be evaluated.
+            shortest: windows that have to have passed in any case.
+
+        Returns:
+            Whether 5 % of the round's windows have passed; False before there was any evidence.
+        """
+        if not self._windows:
+            return False
+        gap = window_id - self._windows[-1]
+        return gap >= max(shortest, LONGEST_GAP * (window_id - self._first_window + 1))
 
     def observe(self, metrics: EvalMetrics, window_id: int) -> PlateauProof | None:
         """Take in an evaluation.

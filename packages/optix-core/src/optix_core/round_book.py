@@ -66,12 +66,13 @@ class RoundBook:
         return best is None or never_rose(self._first, best.eval_metrics, self.history.total)
 
     def is_due(self, window_id: int) -> bool:
-        """Whether a window is to be evaluated."""
-        return is_due(self.scheduler, window_id)
+        """Whether a window is to be evaluated, by the schedule or for the plateau test."""
+        return is_due(self.scheduler, window_id) or self._is_missed(window_id)
 
-    def put_off(self) -> None:
-        """Move the evaluation that is due one window on."""
-        self.scheduler = put_off(self.scheduler)
+    def put_off(self, window_id: int) -> None:
+        """Move the evaluation that is due at this window, if one is, one window on."""
+        if is_due(self.scheduler, window_id):
+            self.scheduler = put_off(self.scheduler)
 
     def enter(self, metrics: EvalMetrics) -> None:
         """Take an evaluation into the history."""
@@ -89,6 +90,7 @@ class RoundBook:
             confirmed_score=trial.standing.metrics.primary_score,
             is_worse=trial.is_worse,
             is_plateau=self._proof is not None,
+            is_due=is_due(self.scheduler, window_id),
         )
         self.scheduler, decisions = decide(self._settings, self.scheduler, evaluation)
         self.recent = [*self.recent, metrics][1 - SMOOTHING :]
@@ -153,6 +155,12 @@ class RoundBook:
         if self._plateau is None or self.state is LoopState.WATCHDOG:
             return None
         return self._plateau.observe(metrics, window_id)
+
+    def _is_missed(self, window_id: int) -> bool:
+        # In other states the interval never grows, or nothing is to be proven.
+        if self._plateau is None or self.state is not LoopState.COOLING:
+            return False
+        return self._plateau.is_blind(window_id, self._settings.base_interval)
 
     def _begin_evaluations(self) -> None:
         if self._plateau is not None:
