@@ -253,9 +253,7 @@ class SchedulerAgainstModel(RuleBasedStateMachine):
         self.state = put_off(self.state)
         self.model.delays += 1
 
-    @precondition(
-        lambda self: self.state.state is LoopState.DORMANT and not self.model.extra_proof
-    )
+    @precondition(lambda self: self.state.state is LoopState.DORMANT and not self.model.extra_proof)
     @rule()
     def watch(self) -> None:
         self.state = enter_watchdog(self.settings, self.state, self.model.windows[-1])

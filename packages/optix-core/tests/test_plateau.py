@@ -1,5 +1,6 @@
 """The plateau test against plain-Python least squares, and on curves whose plateau is known."""
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -178,6 +179,21 @@ def quick_is_met(scores: Sequence[float], error: float) -> bool:
         and fit.level > max(means) - 0.03 * score_range - noise * 2 / math.sqrt(5)
         and fit.level - min(scores[0], sum(scores[:5]) / 5) > 3 * noise
     )
+
+
+@given(st.integers(0, 50), st.integers(1, 400), st.integers(1, 30))
+def test_it_asks_for_an_evaluation_when_5_percent_of_the_round_have_passed(
+    first: int, length: int, shortest: int
+) -> None:
+    test = PlateauTest()
+    assert not test.is_blind(first, shortest)
+    for window_id in (first, first + length):
+        test.observe(scored(0.0), window_id)
+    blind = [
+        w for w in range(first + length + 1, first + 2 * length + 60) if test.is_blind(w, shortest)
+    ]
+    gap = next(g for g in itertools.count(1) if g >= shortest and 20 * g >= length + g + 1)
+    assert blind[0] == first + length + gap
 
 
 def test_a_score_that_never_rose_is_left_to_the_count() -> None:

@@ -1,5 +1,7 @@
 """A proven plateau ends a round of the loop; the report says which test proved it."""
 
+import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,49 @@ def test_a_flat_run_is_left_to_the_count_and_never_rose(tmp_path: Path) -> None:
     assert report.stop_reason is StopReason.NO_IMPROVEMENT
     assert report.windows == 21
     assert "best (-500) ever rose above the first evaluations (-500)" in report.detail
+
+
+UNSETTLED = [[float(100 * (i % 7)), float(100 * (i % 7))] for i in range(200)]
+"""Scores that never prove a plateau."""
+
+
+def evaluated(spy: Spy) -> list[int]:
+    return [window_id for window_id, metrics in spy.named("on_episode_end") if metrics is not None]
+
+
+@pytest.mark.parametrize("base_interval", [1, 4])
+def test_no_more_than_5_percent_of_a_round_pass_without_an_evaluation(
+    tmp_path: Path, base_interval: int
+) -> None:
+    spy = Spy()
+    run(tmp_path, UNSETTLED, backoff_factor=4.0, base_interval=base_interval, callbacks=[spy])
+    windows = evaluated(spy)
+    for before, after in pairwise(windows):
+        assert after - before <= max(base_interval, math.ceil(0.05 * (after + 1)))
+        assert after - before >= base_interval
+    assert windows[-1] > 190
+
+
+def test_evaluations_for_the_plateau_test_are_not_counted(tmp_path: Path) -> None:
+    scores = [[500.0, 500.0], *[[100.0, 100.0]] * 500]
+    settings: dict[str, Any] = {"backoff_factor": 2.0, "dormant_threshold": 12}
+    spies = [Spy(), Spy()]
+    reports = [
+        run(tmp_path / str(tests), scores, plateau_test=tests, callbacks=[spies[tests]], **settings)
+        for tests in (False, True)
+    ]
+    assert reports[0].windows == reports[1].windows > 100
+    assert reports[0].detail == reports[1].detail
+    assert set(evaluated(spies[0])) < set(evaluated(spies[1]))
+
+
+def test_what_is_better_between_two_that_are_due_is_the_best(tmp_path: Path) -> None:
+    spy = Spy()
+    scores = [[100.0, 100.0], *[[50.0, 50.0]] * 11, *[[900.0, 900.0]] * 20]
+    run(tmp_path, scores, backoff_factor=50.0, callbacks=[spy], plateau_threshold=2)
+    assert [window for window in evaluated(spy) if window <= 14] == list(range(15))
+    *_, (best,) = spy.named("on_improvement")
+    assert best.eval_metrics.primary_score == 900.0
 
 
 class OneMore(Spy):
