@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -56,6 +57,23 @@ def test_arrays_come_back_exactly(
             assert found[name].dtype == array.dtype.newbyteorder("=")
             assert found[name].shape == array.shape
             np.testing.assert_array_equal(found[name], array)
+
+
+@given(arrays=st.dictionaries(st.text('ab/é"', max_size=9), ARRAYS, max_size=4))
+def test_files_are_safetensors_with_each_array_aligned(
+    arrays: dict[str, NDArray[Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "aligned"
+    save_arrays(path, arrays)
+    data = path.read_bytes()
+    length = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:length])
+    found = safetensors.numpy.load(data)
+    assert header.pop("__metadata__") == VERSION
+    assert header.keys() == found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert (length + header[name]["data_offsets"][0]) % array.itemsize == 0
 
 
 def test_layout_and_order_do_not_matter(path: Path) -> None:

@@ -42,6 +42,7 @@ _DTYPES = {
     "I64": np.dtype("i8"),
     "F64": np.dtype("f8"),
 }
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_ITEM_BYTES = 8
 _PREFIX_BYTES = 8
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -79,7 +80,7 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> No
         OSError: if the file cannot be written.
     """
     plain = {name: _storable(name, array) for name, array in arrays.items()}
-    data = safetensors.numpy.save(plain, {"schema_version": str(SCHEMA_VERSION)})
+    data = _serialized(plain)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
     try:
         write_all(handle, data)
@@ -140,6 +141,25 @@ def _storable(name: object, array: object) -> Array:
     # safetensors takes the bytes as they lie in memory: they have to lie in order, little first.
     # np.ascontiguousarray would make one axis of none.
     return np.asarray(given, dtype=given.dtype.newbyteorder("<"), order="C")
+
+
+def _serialized(arrays: Mapping[str, Array]) -> bytes:
+    """Lay arrays out as safetensors does; its own way there takes four times as long.
+
+    Length of the header in eight bytes, the header as JSON, spaces up to a multiple of eight, then
+    the arrays without gaps: the largest items first, so that each array is aligned.
+    """
+    header: dict[str, object] = {_METADATA: {"schema_version": str(SCHEMA_VERSION)}}
+    parts, begin = list[memoryview](), 0
+    for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)):
+        array = arrays[name]
+        end = begin + array.nbytes
+        header[name] = _Entry(_NAMES[array.dtype.newbyteorder("=")], array.shape, (begin, end))
+        parts.append(array.data)
+        begin = end
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % _PREFIX_BYTES)
+    return b"".join([len(text).to_bytes(_PREFIX_BYTES, "little"), text, *parts])
 
 
 def _opened(path: Path) -> IO[bytes]:
