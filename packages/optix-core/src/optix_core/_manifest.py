@@ -10,8 +10,9 @@ import msgspec
 
 from optix_core._atomic_io import read_capped
 from optix_core._retention import rank
+from optix_core._sealed_json import check_version, read_version
 from optix_core._snapshot_listing import MAX_SEQUENCE, Listing
-from optix_core._snapshot_record import SCHEMA_VERSION, check_version
+from optix_core._snapshot_record import SCHEMA_VERSION
 from optix_core.errors import CheckpointCorruptError
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: tuple[_Entry, ...]
 
 
-class _Version(msgspec.Struct, frozen=True):
-    schema_version: int
-
-
 _manifests = msgspec.json.Decoder(_Manifest)
-_versions = msgspec.json.Decoder(_Version)
 
 
 def read_last_sequence(root: int) -> int:
@@ -68,9 +64,9 @@ def _decode(data: bytes) -> _Manifest:
         manifest = _manifests.decode(data)
     except msgspec.ValidationError:
         # Whatever else is in it, a newer version's is none of ours to call damaged.
-        check_version(_versions.decode(data).schema_version, MANIFEST_NAME)
+        check_version(read_version(data), SCHEMA_VERSION, MANIFEST_NAME)
         raise
-    check_version(manifest.schema_version, MANIFEST_NAME)
+    check_version(manifest.schema_version, SCHEMA_VERSION, MANIFEST_NAME)
     return manifest
 
 

@@ -1,20 +1,16 @@
 """The record of a snapshot: what `snapshot.json` says, sealed with a checksum of its own.
 
-    {"schema_version": 2, "sha256": <of the bytes of the snapshot's JSON>, "snapshot": {...}}
-
-This envelope stays the same in every later version, so that each can tell damage from novelty. No
-path of a file system is in it that would be used as one: `files` is compared with what is there.
+No path of a file system is in it that would be used as one: `files` is compared with what is there.
 """
 
-import hashlib
 from typing import Any
 
 import msgspec
 
+from optix_core._sealed_json import seal_json, unseal_json
 from optix_core._stored_values import from_stored, to_stored
 from optix_core.errors import (
     CheckpointCorruptError,
-    CheckpointError,
     ContractViolationError,
     HyperparamError,
 )
@@ -22,6 +18,7 @@ from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 
 SCHEMA_VERSION = 2
+_CONTENT = "snapshot"
 MAX_VALUE_BYTES = 8 * 1024 * 1024
 """Hyperparameters, and metrics, of more JSON than this are refused."""
 
@@ -64,19 +61,7 @@ class SnapshotRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         return HyperparamSet(from_stored(self.hyperparams), self.hyperparams_episode_id)
 
 
-class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    schema_version: int
-    sha256: str
-    snapshot: msgspec.Raw
-
-
-class _Version(msgspec.Struct, frozen=True):
-    schema_version: int
-
-
-_envelopes = msgspec.json.Decoder(_Envelope)
 _records = msgspec.json.Decoder(SnapshotRecord)
-_versions = msgspec.json.Decoder(_Version)
 _encoder = msgspec.json.Encoder()
 
 
@@ -108,10 +93,7 @@ def new_record(
 
 def encode_record(record: SnapshotRecord) -> bytes:
     """Return the bytes of `snapshot.json`."""
-    content = _encoder.encode(record)
-    return _encoder.encode(
-        _Envelope(SCHEMA_VERSION, hashlib.sha256(content).hexdigest(), msgspec.Raw(content))
-    )
+    return seal_json(_encoder.encode(record), _CONTENT, SCHEMA_VERSION)
 
 
 def decode_record(data: bytes, where: str) -> SnapshotRecord:
@@ -121,37 +103,14 @@ def decode_record(data: bytes, where: str) -> SnapshotRecord:
         CheckpointCorruptError: if they are not what was written.
         CheckpointError: if a newer version wrote them.
     """
+    record = unseal_json(data, _CONTENT, _records, newest=SCHEMA_VERSION, where=where)
     try:
-        check_version(_versions.decode(data).schema_version, where)
-        envelope = _envelopes.decode(data)
-        content = bytes(envelope.snapshot)
-        if hashlib.sha256(content).hexdigest() != envelope.sha256:
-            raise CheckpointCorruptError(f"{where} does not match its checksum; it is damaged")
-        record = _records.decode(content)
         # Whoever holds a record may read it: what is in it is known to be whole.
         record.read_metrics()
         record.read_hyperparams()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise CheckpointCorruptError(f"{where} is damaged: {error}") from error
     except ContractViolationError as error:
         raise CheckpointCorruptError(f"{where} holds no score: {error}") from error
     return record
-
-
-def check_version(version: int, where: str) -> None:
-    """Refuse what a newer version wrote, or none ever did.
-
-    Raises:
-        CheckpointError: if the version is newer than ours.
-        CheckpointCorruptError: if there never was such a version.
-    """
-    if version > SCHEMA_VERSION:
-        raise CheckpointError(
-            f"{where} has schema_version {version}, this optix-core reads up to {SCHEMA_VERSION}; "
-            "update optix-core. Nothing was changed"
-        )
-    if version < 1:
-        raise CheckpointCorruptError(f"{where} has schema_version {version}, which never was")
 
 
 def _to_bounded(values: dict[str, Any], where: str) -> dict[str, Any]:

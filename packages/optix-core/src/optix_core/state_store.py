@@ -9,7 +9,6 @@ A save is staged under a temporary name, every file checksummed and synced, then
 next number and the folder synced; only then the one before is removed. The highest number counts.
 """
 
-import hashlib
 import os
 import re
 import secrets
@@ -32,17 +31,19 @@ from optix_core._atomic_io import (
     write_new,
 )
 from optix_core._replay_record import Columns, ReplayRecord
+from optix_core._sealed_json import seal_json, unseal_json
 from optix_core._snapshot_files import seal_all, verify
 from optix_core._snapshot_record import StoredFile
 from optix_core._state_tree import pack, unpack
 from optix_core.abilities import HasReplay
-from optix_core.errors import CheckpointCorruptError, CheckpointError, ContractViolationError
+from optix_core.errors import CheckpointCorruptError, ContractViolationError
 from optix_core.replay_files import Draft, ReplayFiles, is_row_file
 from optix_core.weights_file import load_arrays, save_arrays
 
 SCHEMA_VERSION = 2
 _VERSION_WITHOUT_ROWS = 1
 STATE_NAME = "state.json"
+_CONTENT = "state"
 ARRAYS_NAME = "arrays"
 
 MAX_STATE_BYTES = MAX_TEXT_BYTES - 4096
@@ -70,19 +71,7 @@ class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     replay: ReplayRecord | None = None
 
 
-class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    schema_version: int
-    sha256: str
-    state: msgspec.Raw
-
-
-class _Version(msgspec.Struct, frozen=True):
-    schema_version: int
-
-
 _contents = msgspec.json.Decoder(_Content)
-_envelopes = msgspec.json.Decoder(_Envelope)
-_versions = msgspec.json.Decoder(_Version)
 _encoder = msgspec.json.Encoder()
 
 
@@ -160,7 +149,10 @@ class StateStore:
             where = f"{self._path / name}"
             try:
                 with open_directory(name, inside=root) as folder:
-                    content = _decode(read_capped(folder, STATE_NAME), where)
+                    data = read_capped(folder, STATE_NAME)
+                    content = unseal_json(
+                        data, _CONTENT, _contents, newest=SCHEMA_VERSION, where=where
+                    )
                     verify(folder, content.files, where, record_name=STATE_NAME)
                 record = content.replay
                 rows = None if record is None else self._rows.load(root, record, where)
@@ -221,23 +213,4 @@ def _encode(packed: Any, files: tuple[StoredFile, ...], draft: Draft | None) -> 
             f"the state takes {len(content)} bytes beside its arrays, at most {MAX_STATE_BYTES} "
             "are stored; let state_dict hold its numbers in arrays"
         )
-    digest = hashlib.sha256(content).hexdigest()
-    version = SCHEMA_VERSION if draft else _VERSION_WITHOUT_ROWS
-    return _encoder.encode(_Envelope(version, digest, msgspec.Raw(content)))
-
-
-def _decode(data: bytes, where: str) -> _Content:
-    try:
-        version = _versions.decode(data).schema_version
-        if version > SCHEMA_VERSION:
-            raise CheckpointError(
-                f"{where} has schema_version {version}, this optix-core reads up to "
-                f"{SCHEMA_VERSION}; update optix-core. Nothing was changed"
-            )
-        envelope = _envelopes.decode(data)
-        content = bytes(envelope.state)
-        if hashlib.sha256(content).hexdigest() != envelope.sha256:
-            raise CheckpointCorruptError(f"{where} does not match its checksum; it is damaged")
-        return _contents.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise CheckpointCorruptError(f"{where} is damaged: {error}") from error
+    return seal_json(content, _CONTENT, SCHEMA_VERSION if draft else _VERSION_WITHOUT_ROWS)
