@@ -1,13 +1,17 @@
 """Callbacks let policies play held-out episodes: on which seeds, at what cost, and when not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from optix_core import BaseEvaluator, EpisodeData, EvalMetrics
+from optix_core import BaseAgent, BaseEvaluator, EpisodeData, EvalMetrics
+from optix_core.evaluators import ReturnEvaluator
+from optix_core.examination import Exam
+from optix_core.policy_comparison import PolicyComparison
 from optix_core.testing import FakeAgent
+from optix_core.window_judge import WindowJudge
 
 from .held_out import HeldOutScript
 from .loop_runs import Spy, read_journal, run_script
@@ -73,6 +77,18 @@ def test_who_learns_stays_seated_and_the_run_is_as_without(tmp_path: Path) -> No
     assert (report.best_score, report.best_window) == (plain.best_score, plain.best_window)
     windows = [read_journal(tmp_path / name, "window") for name in ("with", "without")]
     assert [[e["score"] for e in each] for each in windows] == [[0.5, 0.5]] * 2
+
+
+def test_the_run_itself_plays_whoever_examines_otherwise() -> None:
+    def elsewhere(policies: Iterable[BaseAgent], seeds: Sequence[int]) -> list[Exam]:
+        raise AssertionError("a factory cannot build a guest")
+
+    pipeline = HeldOutScript([[0.0]], by_who_plays)
+    judge = WindowJudge(ReturnEvaluator(), pipeline, 5, examine=elsewhere)
+    comparison = PolicyComparison(judge, seed=3, confirm=True)
+    earned = comparison.returns_of(GUEST, 4, seated=FakeAgent())
+    assert earned == tuple(seed + 1.0 for (seeds,) in [pipeline.played] for seed in seeds)
+    assert judge.validation_steps == 4
 
 
 class Literal(BaseEvaluator):

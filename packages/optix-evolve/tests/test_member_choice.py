@@ -24,7 +24,7 @@ from optix_core.testing import FakeAgent, ScriptedPipeline
 from optix_evolve import EnsembleAgent, PolicyManager, choose_members
 from optix_evolve.score_window import Signals
 
-from .learning_policies import Picker, Steerer
+from .learning_policies import Picker, SaysHowLikely, Steerer
 from .test_resume import Walk
 
 
@@ -243,6 +243,28 @@ def test_a_member_alone_plays_as_itself() -> None:
     assert selection.members == (1,)
     assert played[:2] == agents
     assert [type(agent) for agent in played[2:]] == [EnsembleAgent]
+
+
+class ChoiceFrom:
+    """What is asked of Gymnasium's `Discrete`."""
+
+    def __init__(self, n: int, start: int) -> None:
+        self.n, self.start = n, start
+
+
+def test_members_that_are_tried_choose_within_the_action_space() -> None:
+    chosen: list[Any] = []
+
+    def earns(agent: BaseAgent, n_episodes: int) -> list[float]:
+        if isinstance(agent, EnsembleAgent):
+            chosen.append(agent.act_greedy(np.ones(4)))
+        return [float(i) for i in range(n_episodes)]
+
+    members = [SaysHowLikely(seed=0), SaysHowLikely(seed=0)]
+    expected = members[0].act_greedy(np.ones(4))
+    space = ChoiceFrom(2, start=7)
+    choose_members(manager_of(*members).ensemble, earns, action_space=space, n_episodes=3)
+    assert chosen == [expected + 7]
 
 
 def test_what_leaves_nothing_to_choose_is_refused() -> None:
