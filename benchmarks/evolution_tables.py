@@ -91,31 +91,20 @@ def _choice(row: Mapping[str, Any], count: str = COUNT) -> Mapping[str, Any]:
 
 def _write_counts(name: str, spent: Mapping[str, Rows], tasks: Sequence[Task]) -> None:
     """What the choice comes to, and costs, with how many episodes of each set."""
-    counts = next(iter(_all(spent)))["selected"]
     header = (
         f"{name}: episodes of each set",
-        "against the best member in the test, normalised IQM",
-        "against the best alone on 100 episodes",
+        "chosen against the best member, normalised: mean difference",
+        "interquartile mean",
         *(f"{task.name}: who act, episodes, steps" for task in tasks),
     )
+    best = _normalised(_pick(spent, "best member"), tasks)
     rows: list[list[str]] = []
-    for count in counts:
-        chosen = {t: np.array([_choice(r, count)["score"] for r in rs]) for t, rs in spent.items()}
-        others = [_pick(spent, "best member"), _pick_best(spent, "100")]
-        gains = [
-            _comparison(_normalised(chosen, tasks), _normalised(other, tasks), digits=3)[1]
-            for other in others
-        ]
-        costs = [_cost([_choice(row, count) for row in spent[task.name]]) for task in tasks]
-        rows.append([count, *gains, *costs])
+    for count in _all(spent)[0]["selected"]:
+        choices = {t: [_choice(row, count) for row in runs] for t, runs in spent.items()}
+        chosen = {task: np.array([one["score"] for one in each]) for task, each in choices.items()}
+        gains = _comparison(_normalised(chosen, tasks), best, digits=3)[:2]
+        rows.append([count, *gains, *(_cost(choices[task.name]) for task in tasks)])
     write_table(header, rows)
-
-
-def _pick_best(spent: Mapping[str, Rows], count: str) -> Picked:
-    return {
-        task: np.array([row["members"][_choice(row, count)["best"]] for row in rows])
-        for task, rows in spent.items()
-    }
 
 
 def _cost(choices: Rows) -> str:
