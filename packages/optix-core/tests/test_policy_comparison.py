@@ -8,7 +8,7 @@ import pytest
 
 from optix_core import BaseAgent, BaseEvaluator, EpisodeData, EvalMetrics
 from optix_core.evaluators import ReturnEvaluator
-from optix_core.examination import Exam
+from optix_core.examination import Exam, score_episodes
 from optix_core.policy_comparison import PolicyComparison
 from optix_core.testing import FakeAgent
 from optix_core.window_judge import WindowJudge
@@ -80,14 +80,19 @@ def test_who_learns_stays_seated_and_the_run_is_as_without(tmp_path: Path) -> No
 
 
 def test_the_run_itself_plays_whoever_examines_otherwise() -> None:
+    pipeline = HeldOutScript([[0.0]], by_who_plays)
+
+    def here(policies: Iterable[BaseAgent], seeds: Sequence[int]) -> list[Exam]:
+        return [score_episodes(ReturnEvaluator(), pipeline.play_episodes(seeds)) for _ in policies]
+
     def elsewhere(policies: Iterable[BaseAgent], seeds: Sequence[int]) -> list[Exam]:
         raise AssertionError("a factory cannot build a guest")
 
-    pipeline = HeldOutScript([[0.0]], by_who_plays)
-    judge = WindowJudge(ReturnEvaluator(), pipeline, 5, examine=elsewhere)
+    judge = WindowJudge(ReturnEvaluator(), pipeline, 5, examine_seated=here, examine=elsewhere)
     comparison = PolicyComparison(judge, seed=3, confirm=True)
     earned = comparison.returns_of(GUEST, 4, seated=FakeAgent())
-    assert earned == tuple(seed + 1.0 for (seeds,) in [pipeline.played] for seed in seeds)
+    (seeds,) = pipeline.played
+    assert earned == tuple(seed + 1.0 for seed in seeds)
     assert judge.validation_steps == 4
 
 
