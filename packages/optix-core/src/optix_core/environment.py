@@ -1,7 +1,8 @@
 """What an environment is, and what is wrong with one that is none."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sized
+from contextlib import contextmanager
 from typing import Any, Protocol, cast, runtime_checkable
 
 from optix_core.errors import PipelineError
@@ -68,6 +69,19 @@ def blame_step(result: Any, error: Exception) -> None:
                 f"{name} must be True or False, got {flag!r} of type {type(flag).__name__}; "
                 "let env.step return a bool"
             ) from error
+
+
+@contextmanager
+def restarting_on_error(
+    rows: Sized, window_id: int, restart: Callable[[], None]
+) -> Generator[None]:
+    """Drop the episodes in progress where something raises, with a note that names the step."""
+    try:
+        yield
+    except BaseException as error:
+        restart()
+        error.add_note(f"Optix: at step {len(rows)} of window {window_id}")
+        raise
 
 
 def _is_scalar(value: Any, kinds: str) -> bool:

@@ -1,13 +1,17 @@
 """Plays one environment and collects what happens."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Protocol, final
 
 import numpy as np
 
-from optix_core.environment import Closeable, Environment, blame_step
+from optix_core.environment import (
+    Closeable,
+    Environment,
+    blame_step,
+    restarting_on_error,
+)
 from optix_core.environment_seat import NOTHING, EnvironmentSeat
 from optix_core.episode_data import EpisodeData
 from optix_core.errors import ConfigurationError
@@ -83,7 +87,7 @@ class ScalarCollector:
     def collect(self, player: Player, n_steps: int, *, window_id: int) -> EpisodeData:
         """Collect n_steps rows; an episode that ended at the last row is reset when next asked."""
         rows, seat = WindowBuilder(), self._seat
-        with self._dropping_on_error(rows, window_id):
+        with restarting_on_error(rows, window_id, self.restart):
             n_bad = self._play(player.act, rows, n_steps)
             if seat.observation is not NOTHING:
                 if isfinite(rows.total_reward):
@@ -112,7 +116,7 @@ class ScalarCollector:
         """
         rows, seat = WindowBuilder(), self._seat
         cut_off = n_bad = 0
-        with self._dropping_on_error(rows, window_id):
+        with restarting_on_error(rows, window_id, self.restart):
             for seed in seeds:
                 self.restart(seed)
                 n_bad += self._play(player.act, rows, max_steps, is_one_episode=True)
@@ -196,12 +200,3 @@ class ScalarCollector:
             raise
         seat.observation = observation
         return n_bad
-
-    @contextmanager
-    def _dropping_on_error(self, rows: WindowBuilder, window_id: int) -> Generator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.restart()
-            error.add_note(f"Optix: at step {len(rows)} of window {window_id}")
-            raise

@@ -1,7 +1,7 @@
 """Plays environments that step together and collects what happens."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast, final
 
 import numpy as np
@@ -9,6 +9,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from optix_core._state_tree import is_storable
+from optix_core.environment import restarting_on_error
 from optix_core.episode_data import BoolArray, EpisodeData
 from optix_core.episode_replay import RESEED_AFTER, SeededResets
 from optix_core.errors import PipelineError
@@ -90,7 +91,7 @@ class VectorCollector:
         rows = VectorRows(self._env.num_envs)
         skips_rows = self._mode is AutoresetMode.NEXT_STEP
         n_bad = 0
-        with self._dropping_on_error(rows, window_id):
+        with restarting_on_error(rows, window_id, self.restart):
             while len(rows) < n_steps:
                 idle = self._ended if skips_rows else np.zeros_like(self._ended)
                 self._step(player, rows, idle)
@@ -123,7 +124,7 @@ class VectorCollector:
         num_envs = self._env.num_envs
         rows = VectorRows(num_envs)
         cut_off = n_bad = 0
-        with self._dropping_on_error(rows, window_id):
+        with restarting_on_error(rows, window_id, self.restart):
             for batch, start in enumerate(range(0, len(seeds), num_envs)):
                 self.restart(seeds[batch])
                 playing = np.arange(num_envs) < len(seeds) - start
@@ -281,15 +282,6 @@ class VectorCollector:
                 f"[{self._env.num_envs}] of {'bool' if kinds == 'b' else 'numbers'}, got {value!r}"
             )
         return column
-
-    @contextmanager
-    def _dropping_on_error(self, rows: VectorRows, window_id: int) -> Generator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.restart()
-            error.add_note(f"Optix: at step {len(rows)} of window {window_id}")
-            raise
 
 
 def _watch(env: VectorEnv[Any, Any, Any], timeout_s: float | None) -> WorkerWatch | None:
