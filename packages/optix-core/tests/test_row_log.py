@@ -1,5 +1,6 @@
 """Rows come back as one array equal to what stacking copies of them gives."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,48 @@ def test_what_is_stacked_may_be_written_to() -> None:
     stacked = _stacked([np.zeros(2), np.ones(2)], [])
     stacked[0, 0] = 5.0
     assert stacked[0, 0] == 5.0
+
+
+BAD = [math.nan, -math.nan, math.inf, -math.inf]
+NUMBERS = [0.0, -0.0, 1.0, -1.5, 6e4, -6e4, 1e-7, -3.4e38, 3.4e38, 1e-45]
+
+
+@st.composite
+def _observations(draw: st.DrawFn) -> np.ndarray[Any, Any]:
+    """Arrays of every kind of number, a few of them with one that is not finite."""
+    dtype = np.dtype(draw(st.sampled_from(["f2", "f4", "f8", ">f4", ">f8", "g", "i4", "u1", "?"])))
+    shape = draw(st.sampled_from([(1,), (4,), (32,), (33,), (2, 2)]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        row = np.resize(draw(st.lists(st.sampled_from(NUMBERS), min_size=1)), shape).astype(dtype)
+    if dtype.kind == "f" and draw(st.booleans()):
+        row.flat[draw(st.integers(0, row.size - 1))] = draw(st.sampled_from(BAD))
+    return row
+
+
+def _expected(row: np.ndarray[Any, Any], *, is_alike: bool) -> bytes | None:
+    if not np.isfinite(row).all():
+        return None
+    return row.tobytes() if is_alike else b""
+
+
+@given(first=_observations(), other=_observations())
+def test_a_look_tells_what_is_not_finite_and_what_is_odd(
+    first: np.ndarray[Any, Any], other: np.ndarray[Any, Any]
+) -> None:
+    look = RowLog().looking(first)
+    assert look(np.array(first)) == _expected(first, is_alike=True)
+    is_alike = first.dtype is other.dtype and first.shape == other.shape
+    assert look(other) == _expected(other, is_alike=is_alike)
+
+
+@given(first=_observations(), odd=ROWS.filter(lambda row: not isinstance(row, np.ndarray)))
+def test_what_is_no_array_is_odd(first: np.ndarray[Any, Any], odd: Any) -> None:
+    assert RowLog().looking(first)(odd) == b""
+    assert RowLog().looking(odd)(first) == _expected(first, is_alike=False)
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_what_is_not_finite_inside_of_anything_is_seen(bad: float) -> None:
+    look = RowLog().looking(np.zeros(4, np.float32))
+    for row in (bad, np.float64(bad), [1.0, bad], {"a": (0, np.array([bad]))}, np.array([[bad]])):
+        assert look(row) is None

@@ -1,10 +1,17 @@
 """Copies of one field of the rows, taken at the least cost a step."""
 
+from collections.abc import Callable
 from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optix_core.finite_check import (
+    NON_FINITE_BYTES,
+    check_for,
+    is_finite,
+    shows_in_bytes,
+)
 from optix_core.row_values import own, stack_rows
 
 
@@ -26,21 +33,29 @@ class RowLog:
         self._odd: dict[int, Any] = {}
         self._tail: list[Any] = []
 
-    def layout(self, first: Any) -> tuple[np.dtype[Any] | None, tuple[int, ...]]:
-        """Return (dtype, shape) of what may be appended as bytes; the first row decides.
+    def looking(self, first: Any) -> Callable[[Any], bytes | None]:
+        """Return what looks at rows like this one, at the cost of one call a row.
 
-        The dtype is None, which no array has, where nothing may.
+        It returns None for a row that is not finite; else its bytes, which may be appended to
+        `rows`, or b"" for one that is to be kept by `keep_odd`.
         """
-        if not self.rows and isinstance(first, np.ndarray):
-            array = cast("NDArray[Any]", first)
-            if array.size and not array.dtype.hasobject:
-                self._dtype, self._shape = array.dtype, array.shape
-        return self._dtype, self._shape
+        self._begin_with(first)
+        dtype, shape, array = self._dtype, self._shape, np.ndarray
+        may_fail, is_hidden = check_for(first) is not None, not shows_in_bytes(first)
+        positive, negative = NON_FINITE_BYTES
+
+        def look(row: Any) -> bytes | None:
+            if type(row) is array and row.dtype is dtype and row.shape == shape:
+                seen = row.tobytes()
+                is_suspect = may_fail and (is_hidden or positive in seen or negative in seen)
+                return None if is_suspect and not is_finite(row) else seen
+            return b"" if is_finite(row) else None
+
+        return look
 
     def append(self, row: Any) -> None:
         """Keep a row. Where this call would be felt, append to `rows` what it would."""
-        if not self.rows:
-            self.layout(row)
+        self._begin_with(row)
         if type(row) is np.ndarray and row.dtype is self._dtype and row.shape == self._shape:
             self.rows.append(row.tobytes())
         else:
@@ -64,6 +79,13 @@ class RowLog:
             flat = np.frombuffer(bytearray().join(parts), dtype)
             return flat.reshape(len(parts), *shape)
         return stack_rows([*map(self._decode, range(len(self.rows))), *self._tail])
+
+    def _begin_with(self, first: Any) -> None:
+        """Let the first row decide what may be appended as bytes."""
+        if not self.rows and isinstance(first, np.ndarray):
+            array = cast("NDArray[Any]", first)
+            if array.size and not array.dtype.hasobject:
+                self._dtype, self._shape = array.dtype, array.shape
 
     def _fits(self, value: Any) -> bool:
         if not isinstance(value, np.ndarray):
