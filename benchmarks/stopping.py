@@ -5,8 +5,9 @@ continued to three times its budget. A stop is wrong where a later policy of tha
 more than 5 % of the range than the best one before the stop.
 
 A window is one of training. Which windows are evaluated is decided as in a run: each, until ten in
-a row brought no new best, then up to every fourth (`optix train`). What is a new best is decided as
-in a run too, by a trigger and by fresh episodes.
+a row brought no new best, then up to every fourth (`optix train`), and when the plateau test has
+not seen any for 5 % of the round. What is a new best is decided as in a run too, by a trigger and
+by fresh episodes.
 
 Curves 0 to 1,999 are for development, 10,000 to 11,999 for reporting.
 
@@ -31,7 +32,13 @@ from benchmarks.stopping_curves import (
 from benchmarks.stopping_curves import VALIDATION_EPISODES as EPISODES
 from optix_cli.loop_settings import LoopSettings
 from optix_core import EvalMetrics
-from optix_core.backoff_scheduler import Evaluation, decide, is_due, start_round
+from optix_core.backoff_scheduler import (
+    Evaluation,
+    SchedulerState,
+    decide,
+    is_due,
+    start_round,
+)
 from optix_core.loop_state import LoopState
 from optix_core.mean_comparison import PROMOTION_LEVEL
 from optix_core.plateau_test import PlateauTest
@@ -99,7 +106,8 @@ def play(curve: LearningCurve, settings: SchedulerSettings, test: PlateauTest | 
     state, best, n_evaluations = start_round(settings, 0), _Best(curve), 0
     n_windows = len(curve.observed)
     for window_id, score in enumerate(curve.observed.tolist()):
-        if not is_due(state, window_id):
+        by_schedule = is_due(state, window_id)
+        if not by_schedule and not _is_missed(settings, state, window_id, test):
             continue
         n_evaluations += 1
         metrics = EvalMetrics(score, {"n_episodes": EPISODES, "score_se": curve.noise})
@@ -110,6 +118,7 @@ def play(curve: LearningCurve, settings: SchedulerSettings, test: PlateauTest | 
             is_better=best.is_beaten(window_id),
             confirmed_score=best.score,
             is_plateau=is_plateau,
+            is_due=by_schedule,
         )
         state, _ = decide(settings, state, evaluation)
         if state.state is LoopState.DORMANT:
@@ -123,6 +132,14 @@ def play(curve: LearningCurve, settings: SchedulerSettings, test: PlateauTest | 
         t95=curve.t95 or n_windows,
         is_wrong=curve.is_wrong_stop(n_windows),
     )
+
+
+def _is_missed(
+    settings: SchedulerSettings, state: SchedulerState, window_id: int, test: PlateauTest | None
+) -> bool:
+    if test is None or state.state is not LoopState.COOLING:
+        return False
+    return test.is_blind(window_id, settings.base_interval)
 
 
 def main() -> None:

@@ -19,11 +19,13 @@ RISING = [0.0] * 10 + [100.0] * 50
 """T95 is in the 15th window: the first whose last five are all at 100."""
 
 
-def record(condition: str, seed: int, stopped_at: int | None = None, n: int = 60) -> RunRecord:
+def record(
+    condition: str, seed: int, stopped_at: int | None = None, n: int = 60, *, final: float = 0.0
+) -> RunRecord:
     return RunRecord(
         key=RunKey(condition=condition, task="cartpole", start="good", seed=seed),
         curve=[],
-        final=0.0,
+        final=final,
         steps=n * WINDOW_STEPS,
         stopped_at=None if stopped_at is None else stopped_at * WINDOW_STEPS,
         window_scores=[((i + 1) * WINDOW_STEPS, score) for i, score in enumerate(RISING[:n])],
@@ -38,6 +40,7 @@ def ends(draw: st.DrawFn) -> Ending:
         length=draw(steps),
         t95=draw(st.none() | steps),
         is_too_early=draw(st.booleans()),
+        loss=draw(st.floats(-1.0, 1.0)),
     )
 
 
@@ -54,7 +57,9 @@ def test_figures_are_plain_counts(all_ends: list[Ending]) -> None:
         if end >= t95 and (end < math.inf or length >= 3 * t95)
     ]
     assert (figures.n_known, figures.n_in_time) == (len(known), sum(known))
-    assert figures.n_stopped == len([e for e in all_ends if e.end is not None])
+    stopped = [e for e in all_ends if e.end is not None]
+    assert figures.n_stopped == len(stopped)
+    assert figures.n_lost == len([e for e in stopped if e.loss > 0.05])
 
 
 def test_a_run_that_ends_before_three_times_t95_tells_nothing_of_stopping_by_then() -> None:
@@ -73,7 +78,7 @@ def test_runs_are_compared_with_those_of_their_own_seed() -> None:
         record(STOPPED, 0, 30),
         record(CONTINUED, 0),
         record(STOPPED, 1, 9),
-        record(CONTINUED, 1),
+        record(CONTINUED, 1, final=500.0),
         record(STOPPED, 2),
         record(CONTINUED, 2, n=40),
         record(STOPPED, 3, 30),
@@ -83,7 +88,7 @@ def test_runs_are_compared_with_those_of_their_own_seed() -> None:
     assert [ending.ratio for ending in found] == [2.0, 0.6, math.inf]
     assert [ending.is_too_early for ending in found] == [False, True, False]
     table = list(stop_table(results))
-    assert table[2] == "| `good` | 3 | 2 | 2.00 | 1 of 1 | 1 |"
+    assert table[2] == "| `good` | 3 | 2 | 2.00 | 1 of 1 | 1 | 1 |"
     shown = {
         goal.text: (goal.measured, goal.is_met) for goal in goals(results) if "G5" in goal.text
     }

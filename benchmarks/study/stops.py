@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.study.plans import LONGER
 from benchmarks.study.records import RunKey, RunRecord
-from benchmarks.study.scores import steps_to_95, stopped_too_early
+from benchmarks.study.scores import WITHIN, final, steps_to_95, stopped_too_early
 from benchmarks.study.tables import Results
 
 STOPPED, CONTINUED = LONGER
@@ -28,6 +28,8 @@ class Ending:
     """T95 of that run in steps; None where its score did not rise."""
     is_too_early: bool
     """Whether that run still became better by more than 5 % of its range."""
+    loss: float = 0.0
+    """By how much that run's final score is higher, normalised, on fifty episodes of its own."""
 
     @classmethod
     def of(cls, stopped: RunRecord, continued: RunRecord) -> "Ending":
@@ -37,6 +39,7 @@ class Ending:
             length=continued.steps,
             t95=steps_to_95(continued),
             is_too_early=stopped_too_early(stopped, continued),
+            loss=final(continued) - final(stopped),
         )
 
     @property
@@ -76,6 +79,8 @@ class StopFigures:
     """Of these, stopped by then."""
     n_too_early: int
     """Stopped before the score had risen."""
+    n_lost: int
+    """Stopped, and handed back a policy whose final score is lower by more than `WITHIN`."""
 
     @classmethod
     def of(cls, endings: Sequence[Ending]) -> "StopFigures":
@@ -89,6 +94,7 @@ class StopFigures:
             n_known=len(in_time),
             n_in_time=sum(in_time),
             n_too_early=sum(ending.is_too_early for ending in endings),
+            n_lost=sum(ending.end is not None and ending.loss > WITHIN for ending in endings),
         )
 
 
@@ -109,9 +115,10 @@ def stop_table(results: Results) -> Iterator[str]:
         return
     yield (
         f"| runs of {LIMIT:.0f} times the budget, start | runs | stopped by themselves | "
-        f"stop / T95, median | stopped by {LIMIT:.0f} × T95, of those that can tell | too early |"
+        f"stop / T95, median | stopped by {LIMIT:.0f} × T95, of those that can tell | too early | "
+        f"final score lower by > {WITHIN} |"
     )
-    yield "|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|"
     yield from rows
     yield ""
 
@@ -119,5 +126,6 @@ def stop_table(results: Results) -> Iterator[str]:
 def _row(start: str, figures: StopFigures) -> str:
     return (
         f"| `{start}` | {figures.n_runs} | {figures.n_stopped} | {figures.median_ratio:.2f} | "
-        f"{figures.n_in_time} of {figures.n_known} | {figures.n_too_early} |"
+        f"{figures.n_in_time} of {figures.n_known} | {figures.n_too_early} | "
+        f"{figures.n_lost} |"
     )

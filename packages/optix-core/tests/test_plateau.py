@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from optix_core import EvalMetrics
 from optix_core.errors import CheckpointCorruptError
 from optix_core.plateau_fit import fit_plateau
-from optix_core.plateau_rule import QUICK, THOROUGH
+from optix_core.plateau_rule import IN_A_ROW, MIN_EVALUATIONS, MIN_LATER, RULES, THOROUGH
 from optix_core.plateau_test import CAPACITY, PlateauProof, PlateauTest
 from optix_core.student_t import student_quantile
 
@@ -106,9 +106,8 @@ def proven_at(
 
 RISE = [20.0, 70.0, 200.0, 350.0, 480.0]
 
-
-N_QUICK = QUICK.min_evaluations + QUICK.in_a_row - 1
-N_THOROUGH = THOROUGH.min_evaluations + THOROUGH.in_a_row - 1
+N_FLAT = MIN_EVALUATIONS + IN_A_ROW - 1
+"""Flat evaluations that are proof, where they are few."""
 
 
 def fluctuating(level: float, sd: float, n: int, seed: int = 0) -> list[float]:
@@ -117,7 +116,7 @@ def fluctuating(level: float, sd: float, n: int, seed: int = 0) -> list[float]:
 
 
 def test_a_run_at_the_ceiling_stops_soon() -> None:
-    assert proven_at([*RISE, *[500.0] * 40]) == len(RISE) + N_QUICK - 1
+    assert proven_at([*RISE, *[500.0] * 40]) == len(RISE) + N_FLAT - 1
 
 
 @pytest.mark.parametrize("step", [2, 5])
@@ -139,46 +138,70 @@ def test_scores_that_fluctuate_more_than_their_errors_explain_are_watched_for_lo
     assert explained is not None
     assert unexplained is not None
     assert explained <= unexplained
-    assert unexplained >= len(RISE) + N_THOROUGH - 1
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_the_quick_proof_is_the_rule_read_aloud(seed: int) -> None:
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(["rises", "rises and falls", "stands still"]),
+    st.sampled_from([0.0, 20.0, 60.0]),
+    st.sampled_from([0.5, 1.0, 3.0]),
+)
+def test_the_proof_is_the_rule_read_aloud(
+    seed: int, kind: str, error: float, scatter: float
+) -> None:
     rng = np.random.default_rng(seed)
-    curve = 1000.0 * (1.0 - np.exp(-np.arange(150) / rng.uniform(2.0, 20.0)))
-    error = float(rng.choice([0.0, 20.0, 60.0]))
-    scores = list(curve + error * rng.standard_normal(150))
-    since = quick = None
-    for n in range(5, 151):
-        since = (n if since is None else since) if quick_is_met(scores[:n], error) else None
-        if since is not None and n - since >= 2 and n - since >= 0.15 * (n - 1):
-            quick = n - 1
-            break
+    t, scale = np.arange(60.0), rng.uniform(1.0, 15.0)
+    curve = 1000.0 * (1.0 - np.exp(-t / scale))
+    if kind == "rises and falls":
+        curve -= rng.uniform(0.0, 8.0) * np.maximum(t - 4.0 * scale, 0.0)
+    if kind == "stands still":
+        curve *= np.where(t < rng.uniform(5.0, 40.0), 0.4, 1.0)
+    scores = list(curve + scatter * error * rng.standard_normal(60))
+    met: list[tuple[bool, bool]] = [(False, False)] * 4
     test = PlateauTest()
-    proofs = [test.observe(scored(score, error), w) for w, score in enumerate(scores)]
-    first = next(w for w, proof in enumerate(proofs) if proof is not None)
-    proof = proofs[first]
-    assert proof is not None
-    assert quick is not None
-    assert first == quick if proof.rule is QUICK else first <= quick
+    for n in range(1, 61):
+        met = [*met, aloud(scores[:n], error)] if n > 4 else met
+        proof = test.observe(scored(scores[n - 1], error), n - 1)
+        expected = [
+            rule
+            for index, (rule, share) in enumerate(zip(RULES, (0.0, 0.15), strict=True))
+            if is_held([each[index] for each in met[-n:]], share)
+        ]
+        assert (None if proof is None else proof.rule) is (expected[0] if expected else None)
 
 
-def quick_is_met(scores: Sequence[float], error: float) -> bool:
-    """The quick rule at the last of these scores, one a window."""
+def is_held(met: list[bool], share: float) -> bool:
+    """Whether a rule holds by now, one evaluation a window, for that share of the windows."""
+    row = len(met) - 1 - max((i for i, each in enumerate(met) if not each), default=-1)
+    return row >= 3 and row - 1 >= share * (len(met) - 1)
+
+
+def aloud(scores: Sequence[float], error: float) -> tuple[bool, bool]:
+    """Both rules at the last of these scores, one a window, five of them at least."""
     n = len(scores)
-    last = scores[-max(4, sum(w > n - 1 - 0.4 * n for w in range(n))) :]
+    last = scores[-max(4, sum(w > n - 1 - 0.42 * n for w in range(n))) :]
     means = [sum(scores[i - 5 : i]) / 5 for i in range(5, n + 1)]
     score_range = max(means) - min(scores[0], *means)
     fit = fit_plateau(range(len(last)), last)
     assert fit is not None
-    noise = max(fit.residual_sd, error)
+    noise, gain, bound = max(fit.residual_sd, error), fit.slope * fit.span, fit.gain_bound(0.9)
+    rises = gain >= 0.05 * score_range
+    falls = -gain >= 0.05 * score_range and -gain >= bound - gain
+    is_at_best = fit.level > max(means) - 0.05 * score_range - noise * 2 / math.sqrt(5)
+    has_risen = fit.level - min(scores[0], sum(scores[:5]) / 5) > 5 * noise
+    is_level = not rises and not falls and is_at_best and has_risen
     return (
-        fit.gain_bound(0.8) < 0.15 * score_range
-        and fit.slope * fit.span < 0.05 * score_range
-        and fit.residual_sd <= max(1.5 * error, 0.01 * score_range)
-        and fit.level > max(means) - 0.03 * score_range - noise * 2 / math.sqrt(5)
-        and fit.level - min(scores[0], sum(scores[:5]) / 5) > 3 * noise
+        is_level and bound < 0.07 * score_range,
+        is_level and fit.df >= 1 and fit.residual_sd <= 1.5 * error,
     )
+
+
+def test_a_line_that_falls_is_not_level() -> None:
+    def falling(per_window: float) -> list[float]:
+        return [*RISE, *(level - per_window * i for i, level in enumerate(fluctuating(500, 1, 30)))]
+
+    assert proven_at(falling(12.0)) is None
+    assert proven_at(falling(0.5)) is not None
 
 
 @given(st.integers(0, 50), st.integers(1, 400), st.integers(1, 30))
@@ -225,7 +248,7 @@ def test_a_new_round_needs_evaluations_of_its_own_but_no_new_rise() -> None:
     test = PlateauTest()
     assert proven_at([*RISE, *[500.0] * 40], test=test) is not None
     test.begin_round()
-    assert proven_at([500.0] * 40, test=test) == N_THOROUGH - 1
+    assert proven_at([500.0] * 40, test=test) == MIN_LATER + IN_A_ROW - 2
 
 
 def test_what_is_no_evidence_is_passed_over() -> None:
@@ -258,7 +281,7 @@ def test_the_proof_tells_its_numbers() -> None:
     assert proof.rule is THOROUGH
     assert str(proof) == (
         "the plateau test: over the last 6 evaluations (6 windows) the score gained at most 0 "
-        "(90 % bound), of a range of 276, after a rise of 276"
+        "(90 % bound), of a range of 480, after a rise of 480"
     )
 
 

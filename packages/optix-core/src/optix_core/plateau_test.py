@@ -9,11 +9,20 @@ from typing import Any, final
 from optix_core.errors import CheckpointCorruptError
 from optix_core.eval_metrics import EvalMetrics
 from optix_core.plateau_fit import fit_plateau
-from optix_core.plateau_rule import N_SMOOTHED, RULES, Course, PlateauRule
+from optix_core.plateau_rule import (
+    IN_A_ROW,
+    LEVEL,
+    MIN_EVALUATIONS,
+    MIN_LATER,
+    N_SMOOTHED,
+    RULES,
+    Course,
+    PlateauRule,
+)
 
 CAPACITY = 1024
 """Evaluations of a round that are kept; beyond, the older half goes."""
-SHARE = 0.4
+SHARE = 0.42
 """Share of the round's windows that a line goes through, the last ones."""
 LONGEST_GAP = 0.05
 """Share of the round's windows that may pass without an evaluation."""
@@ -30,11 +39,11 @@ class PlateauProof:
 
     def __str__(self) -> str:
         """Return the sentence for a report."""
-        fit, level = self.course.fit, self.rule.level
-        gain = max(0.0, fit.gain_bound(level))
+        fit = self.course.fit
+        gain = max(0.0, self.course.gain_bound)
         return (
             f"the plateau test: over the last {fit.n} evaluations ({fit.span:.0f} windows) the "
-            f"score gained at most {gain:.3g} ({100 * level:.0f} % bound), of a range of "
+            f"score gained at most {gain:.3g} ({100 * LEVEL:.0f} % bound), of a range of "
             f"{self.course.score_range:.4g}, after a rise of {self.course.rise:.4g}"
         )
 
@@ -58,29 +67,32 @@ class _Streak:
 class PlateauTest:
     """Follows the evaluations of a run and says when they prove a plateau.
 
-    At each evaluation a line is fitted (`fit_plateau`) through the last 40 % of the round's
-    windows. Noise is the larger of the scores' deviation round the line and their known standard
-    error. Range is that of the running mean of 5 evaluations over the whole run. The run is at a
-    plateau where, at 3 evaluations in a row and with a line through at least 6,
+    At each evaluation a line is fitted (`fit_plateau`) through the last 42 % of the round's
+    windows, four evaluations at least. Noise is the larger of the scores' deviation round the line
+    and their known standard error. Range is that of the first score and of the running mean of 5
+    evaluations over the whole run; its beginning the first five evaluations or, where it is lower,
+    the first. With the upper bound b · span + e = (b + t₀.₉₀ · SE) · span, the line is level where
 
-    * (b + t₀.₉₀ · SE) · span < 0.07 · range: whatever it may still be gaining is little;
+    * b · span < 0.05 · range, and -b · span less than that or than e: it neither rises nor falls;
     * level > highest running mean - 0.05 · range - noise · 2/√5: it has not fallen from its best,
       as in a dip that learning recovers from;
-    * level - first evaluations > 3 · noise: it has risen. A score that is flat from the beginning
-      may rise late, so that the count alone may end such a run.
+    * level - beginning > 5 · noise: it has risen. A score that is flat from the beginning may rise
+      late, so that the count alone may end such a run.
 
-    Or, so that what is learned at once need not be watched for long, where the scores deviate from
-    a line through at least 4 by no more than 1.5 times their known error, or 1 % of the range: the
-    same with a bound of 80 % and 0.15, 0.03 instead of 0.05 and b · span < 0.05 · range, at 3
-    evaluations in a row which span 15 % of the round. There the first score counts for range and
-    beginning as well, since the mean of the first five may lie near the end already.
+    The run is at a plateau where the line is level at 3 evaluations in a row and at each
+
+    * the bound lies below 0.07 · range: whatever it may still be gaining is little; or
+    * the scores deviate from the line by no more than 1.5 times their known error, which is asked
+      for as long as it takes 15 % of the round's windows to pass. More evaluations of a policy
+      that is at its end would show no more, and what is learned at once need not be watched for
+      long.
 
     A new round has evaluations of its own; range and beginning are the run's, so that a variant
-    that starts at the height of its parent need not rise again. It is always watched for the longer
-    time, for what it may learn has hardly begun.
+    that starts at the height of its parent need not rise again. Since what it may learn has hardly
+    begun, only the first of the two will do there, with a line through six evaluations at least.
 
     The constants (`plateau_rule`) are those of `benchmarks/stopping.py`, chosen on its development
-    seeds. For a round of more than 1,024 evaluations the line may go through fewer than 40 % of
+    seeds. For a round of more than 1,024 evaluations the line may go through fewer than 42 % of
     them.
     """
 
@@ -135,8 +147,9 @@ class PlateauTest:
         if not is_known or error is None or not math.isfinite(error):
             return None
         self._add(window_id, metrics.primary_score, abs(error))
+        course = self._course(window_id)
         proofs = [
-            self._follow(rule, streak, window_id)
+            self._follow(course, rule, streak, window_id)
             for rule, streak in zip(RULES, self._streaks, strict=True)
         ]
         return next((proof for proof in proofs if proof is not None), None)
@@ -192,32 +205,34 @@ class PlateauTest:
             for kept in (self._windows, self._scores, self._errors):
                 del kept[: CAPACITY // 2]
 
-    def _follow(self, rule: PlateauRule, streak: _Streak, window_id: int) -> PlateauProof | None:
-        course = self._course(rule, window_id)
-        is_met = course is not None and rule.is_met(course)
+    def _follow(
+        self, course: Course | None, rule: PlateauRule, streak: _Streak, window_id: int
+    ) -> PlateauProof | None:
+        is_known = rule.is_for_later_rounds or self._n_rounds == 1
+        is_met = course is not None and is_known and rule.is_met(course)
         streak.follow(is_met=is_met, window_id=window_id)
-        if course is None or streak.n < rule.in_a_row:
+        if course is None or streak.n < IN_A_ROW:
             return None
         held, round_windows = window_id - streak.since, window_id - self._first_window
         if held < rule.held_share * round_windows:
             return None
         return PlateauProof(rule=rule, course=course)
 
-    def _course(self, rule: PlateauRule, window_id: int) -> Course | None:
-        n = max(rule.min_evaluations, self._n_recent(window_id))
-        is_too_early = len(self._scores) < n or self._low > self._high
-        if is_too_early or (rule.is_quick and self._n_rounds > 1):
+    def _course(self, window_id: int) -> Course | None:
+        least = MIN_EVALUATIONS if self._n_rounds == 1 else MIN_LATER
+        n = max(least, self._n_recent(window_id))
+        if len(self._scores) < n or self._low > self._high:
             return None
         fit = fit_plateau(self._windows[-n:], self._scores[-n:])
         if fit is None:
             return None
-        low, beginning, first = self._low, mean(self._beginning), self._beginning[0]
+        first = self._beginning[0]
         return Course(
             fit=fit,
             known_error=median(self._errors[-n:]),
-            low=min(low, first) if rule.is_quick else low,
+            low=min(self._low, first),
             high=self._high,
-            beginning=min(beginning, first) if rule.is_quick else beginning,
+            beginning=min(mean(self._beginning), first),
         )
 
     def _n_recent(self, window_id: int) -> int:
