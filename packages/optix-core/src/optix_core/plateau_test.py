@@ -91,9 +91,9 @@ class PlateauTest:
     that starts at the height of its parent need not rise again. Since what it may learn has hardly
     begun, only the first of the two will do there, with a line through six evaluations at least.
 
-    The constants (`plateau_rule`) are those of `benchmarks/stopping.py`, chosen on its development
-    seeds. For a round of more than 1,024 evaluations the line may go through fewer than 42 % of
-    them.
+    The constants (`plateau_rule`) were chosen on runs of the public study that nothing stopped and
+    on the simulated curves of `benchmarks/stopping.py`, on development seeds of both. For a round
+    of more than 1,024 evaluations the line may go through fewer than 42 % of them.
     """
 
     def __init__(self) -> None:
