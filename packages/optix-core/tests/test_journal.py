@@ -202,3 +202,21 @@ def test_only_a_regular_file_is_read(journal: Journal, make: Callable[[Path], No
     make(journal.path)
     with pytest.raises(CheckpointCorruptError, match="not a regular file"):
         list(journal.read())
+
+
+def test_what_is_synced_is_not_synced_again(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    journal.sync()
+    assert synced == []  # no event, no file
+    journal.append("one")
+    synced.clear()  # the directory was made
+    for _ in range(2):
+        journal.sync()
+        assert len(synced) == 2  # the file, and its entry in the directory
+    journal.append("two")
+    for _ in range(2):
+        journal.sync()
+        assert len(synced) == 3

@@ -47,6 +47,7 @@ class Journal:
         self._path = Path(path).absolute()
         self._handle: int | None = None
         self._is_entry_synced = False
+        self._is_synced = True
         self._close = weakref.finalize(self, _nothing)
 
     @property
@@ -68,6 +69,7 @@ class Journal:
         size = os.fstat(handle).st_size
         if size == 0:
             line = encode_event(_HEADER, {"schema_version": SCHEMA_VERSION}) + b"\n" + line
+        self._is_synced = False
         try:
             write_all(handle, line)
         except BaseException:
@@ -83,9 +85,10 @@ class Journal:
 
     def sync(self) -> None:
         """Make what was appended so far survive a power cut."""
-        if self._handle is None:
+        if self._handle is None or self._is_synced:
             return
         os.fsync(self._handle)
+        self._is_synced = True
         if not self._is_entry_synced:
             # The file may be new: its name is an entry of the directory.
             with open_directory(self._path.parent) as parent:
@@ -149,7 +152,7 @@ class Journal:
             make_directory(self._path.parent)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._handle = os.open(self._path, flags, FILE_MODE)
-            self._is_entry_synced = False
+            self._is_entry_synced = self._is_synced = False
             self._close = weakref.finalize(self, os.close, self._handle)
             _drop_torn_line(self._handle, self._path)
         return self._handle
