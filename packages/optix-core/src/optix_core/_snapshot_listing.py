@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -82,26 +81,22 @@ def highest_sequence(root: int) -> int:
         return max((sequence_of(entry.name) or 0 for entry in entries), default=0)
 
 
-def read_listing(root: int, read: Callable[[int, str], SnapshotRecord] | None = None) -> Listing:
+def read_listing(root: int) -> Listing:
     """Read all records of an open directory.
-
-    Args:
-        root: the directory.
-        read: takes the place of `read_record`.
 
     Raises:
         CheckpointError: if a newer version wrote one of them.
     """
     for _ in range(MAX_RESCANS):
         try:
-            return _read_listing_once(root, read or read_record)
+            return _read_listing_once(root)
         except CheckpointNotFoundError:
             # Pruned while it was read, for the sake of one that was not there yet.
             continue
     raise CheckpointError("snapshots vanish as fast as they are read; try again")
 
 
-def _read_listing_once(root: int, read: Callable[[int, str], SnapshotRecord]) -> Listing:
+def _read_listing_once(root: int) -> Listing:
     names: list[tuple[int, str]] = []
     last_sequence = 0
     with os.scandir(root) as entries:
@@ -113,7 +108,7 @@ def _read_listing_once(root: int, read: Callable[[int, str], SnapshotRecord]) ->
     listing = Listing(last_sequence=last_sequence)
     for _, name in sorted(names):
         try:
-            listing.records[name] = read(root, name)
+            listing.records[name] = read_record(root, name)
         except CheckpointCorruptError as error:
             listing.damaged[name] = error
         except OSError as error:

@@ -16,11 +16,10 @@ import msgspec
 
 from optix_core._atomic_io import DIRECTORY_MODE, names_in, open_directory, remove_tree, write_new
 from optix_core._directory_lock import SharedDirectory
-from optix_core._known_records import KnownRecords
 from optix_core._manifest import MANIFEST_NAME, encode_manifest, read_last_sequence
 from optix_core._retention import Candidate, plan_retention
 from optix_core._snapshot_files import RECORD_NAME, seal
-from optix_core._snapshot_listing import Listing, snapshot_name
+from optix_core._snapshot_listing import Listing, read_listing, snapshot_name
 from optix_core._snapshot_record import SnapshotRecord, encode_record
 
 logger = logging.getLogger(__name__)
@@ -40,8 +39,6 @@ class SnapshotWriter:
     """How many to keep."""
     distrusted: Collection[str]
     """Snapshots known to be damaged: not counted, not removed, never the best."""
-    known: KnownRecords
-    """What earlier saves here have read."""
     pins_new: bool = False
     """Whether the snapshot is pinned from its first moment."""
 
@@ -92,7 +89,7 @@ class SnapshotWriter:
         with open_directory(staged, inside=self.root) as folder:
             files = seal(folder)
             # Not before: the agent's own save may have saved other snapshots here.
-            listing = self.known.listing(self.root)
+            listing = read_listing(self.root)
             sequence = 1 + max(listing.last_sequence, reserved)
             record = msgspec.structs.replace(record, sequence=sequence, files=files)
             write_new(folder, RECORD_NAME, encode_record(record))

@@ -9,7 +9,6 @@ from typing import final
 
 from optix_core._atomic_io import make_directory, open_directory
 from optix_core._directory_lock import SharedDirectory, shared_directory
-from optix_core._known_records import KnownRecords
 from optix_core._retention import rank
 from optix_core._snapshot_files import WEIGHTS_NAME
 from optix_core._snapshot_listing import (
@@ -69,7 +68,6 @@ class CheckpointRegistry:
         self._root = Path(checkpoint_dir).absolute()
         self._max_snapshots = int(max_snapshots)
         self._distrusted: set[str] = set()
-        self._known = KnownRecords()
         self._shared: SharedDirectory | None = None
 
     @property
@@ -163,7 +161,6 @@ class CheckpointRegistry:
                     shared=shared,
                     max_snapshots=self._max_snapshots,
                     distrusted=self._distrusted,
-                    known=self._known,
                     pins_new=pin,
                 )
                 name, record = writer.save(record, write)
