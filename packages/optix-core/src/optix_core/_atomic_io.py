@@ -115,18 +115,23 @@ def read_capped(directory: int, name: str) -> bytes:
             raise CheckpointCorruptError(
                 f"{name} has {size} bytes; none of ours has more than {MAX_TEXT_BYTES}"
             )
-        return b"".join(chunks_of(handle))
+        return b"".join(chunks_of(handle, size))
     finally:
         os.close(handle)
 
 
-def chunks_of(handle: int) -> Iterator[bytes]:
-    """Yield the bytes of an open file from where it stands, in pieces of at most 256 KiB.
+def chunks_of(handle: int, size: int) -> Iterator[bytes]:
+    """Yield the first bytes of an open file, in pieces of at most 256 KiB.
 
     A file object would ask the system four times as often what it has opened.
+
+    Args:
+        handle: the file, from where it stands.
+        size: how many bytes; a file that is shorter gives fewer.
     """
-    while chunk := os.read(handle, _CHUNK_BYTES):
+    while size > 0 and (chunk := os.read(handle, min(size, _CHUNK_BYTES))):
         yield chunk
+        size -= len(chunk)
 
 
 def remove_tree(directory: int, name: str, depth: int = 0) -> None:

@@ -129,7 +129,7 @@ def _read_file(
             # Its size gives it away: a file that pretends to a terabyte is not read to its end.
             return StoredFile(name, status.st_size, "")
         digest = hashlib.sha256()
-        for chunk in chunks_of(handle):
+        for chunk in chunks_of(handle, status.st_size):
             digest.update(chunk)
         if wanted is None:
             _close_to_others(handle, status.st_mode)
