@@ -72,6 +72,8 @@ class Outcome:
     """Whether it stopped by itself."""
     t95: int
     """Of the curve, in windows."""
+    noise: float
+    """Known error of an evaluation, as a share of the range."""
     is_wrong: bool
     """Whether it stopped too early."""
 
@@ -130,6 +132,7 @@ def play(curve: LearningCurve, settings: SchedulerSettings, test: PlateauTest | 
         n_evaluations=n_evaluations,
         has_stopped=state.state is LoopState.DORMANT,
         t95=curve.t95 or n_windows,
+        noise=curve.noise,
         is_wrong=curve.is_wrong_stop(n_windows),
     )
 
@@ -172,6 +175,21 @@ def main() -> None:
     write_table(
         ["`optix train`, by length", "curves", *header],
         [[name, *_row(found)] for name, found in by_time.items() if found],
+    )
+    by_noise = {
+        f"known errors of {share} of the range": [
+            one for one in _risen(ours) if low <= one.noise <= high
+        ]
+        for share, low, high in (
+            ("at most 1 %", 0.0, 0.01),
+            ("2 %", 0.02, 0.02),
+            ("5 %", 0.05, 0.05),
+            ("10 %", 0.1, 0.1),
+        )
+    }
+    write_table(
+        ["`optix train`, by noise", "curves", *header],
+        [[name, *_row(found)] for name, found in by_noise.items() if found],
     )
     flat = [one for one in ours if one.kind == "flat"]
     patience = np.median([one.n_windows for one in flat])
