@@ -148,4 +148,4 @@ def test_a_bench_opens_its_pipelines_and_takes_no_lock(tmp_path: Path) -> None:
     bench = optimizer.workbench()
     assert not tmp_path.joinpath("events.jsonl").exists()
     assert bench.examine(units_from("")[3]).exam_steps > 0
-    assert optimizer.run().windows == 30
+    assert optimizer.run().windows == 50

@@ -169,7 +169,7 @@ VALIDATIONS: dict[str, Any] = {
 
 def optimizer_in(directory: Path, tuner: BaseOptimizer | None, **settings: Any) -> RLOptimizer:
     """A run with everything new."""
-    given: dict[str, Any] = {"max_episodes": 30, "seed": 0}
+    given: dict[str, Any] = {"max_episodes": 50, "seed": 0}
     return RLOptimizer(
         settings.pop("agent", None) or Sampler(1),
         SimplePipeline(SignWalk(), window_size=30),
