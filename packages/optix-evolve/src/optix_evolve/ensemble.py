@@ -44,7 +44,6 @@ class Ensemble:
         self.learner: BaseAgent | None = None
         """The agent that a run trains at the moment; it is never pruned."""
         self._in_training: set[int] = set()
-        self._version = 0
 
     @property
     def spawn_count(self) -> int:
@@ -60,11 +59,6 @@ class Ensemble:
     def is_budget_exhausted(self) -> bool:
         """Whether no spawn is left; never without a limit."""
         return self._max_spawns is not None and self._spawn_count >= self._max_spawns
-
-    @property
-    def membership_version(self) -> int:
-        """Changes whenever members come or go."""
-        return self._version
 
     @property
     def agents(self) -> list[BaseAgent]:
@@ -92,7 +86,6 @@ class Ensemble:
             ConfigurationError: for a weight that is negative or not finite, or a member again.
         """
         self.population.add(agent, weight=weight, lineage=lineage)
-        self._version += 1
         return len(self.population) - 1
 
     def add_variant(self, agent: BaseAgent, lineage: Lineage) -> int:
@@ -113,7 +106,6 @@ class Ensemble:
         position = self.population.position_of(old)
         if position is not None:
             self.population[position].agent = new
-            self._version += 1
 
     def record_agent_score(self, index: int, score: float) -> None:
         """Add a score to a member's rolling window; one that is not finite is left out.
@@ -153,7 +145,6 @@ class Ensemble:
         doomed = self.population.weakest(bottom_k, keep=[i for i in kept if i is not None])
         self.population.remove(doomed)
         self._prune_count += len(doomed)
-        self._version += len(doomed)
         return doomed
 
     def prune_excess(self, *, keep: Sequence[BaseAgent] = ()) -> list[int]:
@@ -211,7 +202,6 @@ class Ensemble:
             "prune_count": self._prune_count,
             "regime": self.regime,
             "in_training": sorted(self._in_training),
-            "version": self._version,
         }
 
     def restore(self, state: Mapping[str, Any], agents: Mapping[int, BaseAgent]) -> None:
@@ -220,7 +210,6 @@ class Ensemble:
         self._spawn_count, self._prune_count = state["spawn_count"], state["prune_count"]
         self.regime = state["regime"]
         self._in_training = set(state["in_training"])
-        self._version = state["version"]
 
     def _member(self, index: int) -> Member:
         if not 0 <= index < len(self.population):
