@@ -1,4 +1,4 @@
-"""Tuners that branch survive a kill: members, donors and studies go on as if nothing had been."""
+"""Tuners that branch survive a kill: challengers, probes and studies go on as if without one."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -67,13 +67,13 @@ def train(
             looked for in the current directory first. Default: sac for Box actions with bounds,
             else ppo.
         spawns: At each convergence train a variant of the best policy, at most so many times;
-            what they have learned acts together as an ensemble.
+            they are saved as an ensemble, and fresh episodes choose who of them acts.
         ensemble: Members of the ensemble at most; the weakest are pruned. Default: all.
         tuner: Who tunes hyperparameters beside the step size, which is steered of itself: none,
             backoff (the documented arithmetic), evidence (probe and counter-probe on two branches
-            of training), population (others take turns with the learner while scores do not
-            rise) or optuna (trials that are pruned; pip install optix-cli[optuna]). Branches count
-            as training.
+            of training), population (while scores do not rise, a challenger trains beside the
+            learner, and becomes it where it is proven better) or optuna (trials that are pruned;
+            pip install optix-cli[optuna]). Branches count as training.
     """
     request = TrainRequest(
         env_id=env_id,

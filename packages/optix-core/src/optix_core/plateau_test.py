@@ -116,8 +116,8 @@ class PlateauTest:
     def is_blind(self, window_id: int, shortest: int = 1) -> bool:
         """Whether too much of the round has passed since its last evaluation.
 
-        A schedule that backs off by doubling its intervals has no six evaluations in the last 40 %
-        of a run, and so no line through them, until long after the plateau began.
+        A schedule that backs off by doubling its intervals leaves fewer evaluations in the last
+        42 % of a run than a line needs, until long after the plateau began.
 
         Args:
             window_id: the number of the window that might be evaluated.

@@ -66,12 +66,13 @@ class StepSizeController:
     that at the evaluation between them the agent still holds the value that made its policy, and a
     snapshot credits the right one.
 
-    **Until the step size is found**, by a first change that is as it should be or by 8 lessons that
-    are not, it may be wrong by any factor. Where it is too small it rises by up to 1.5⁴ at once.
-    Where it is too large one lesson may ruin the policy for good: `after_learn` answers whether the
-    lesson is to stand, which it is not where it changed the policy by a KL beyond 0.1, or the
-    weights by a ratio beyond 0.01, ten times the aim. The caller puts back the weights that it
-    kept, which it has to do while `is_watchful` alone.
+    **Until the step size is found**, by a first change that is as it should be, by churn, or by a
+    first ratio that is not too large, it may be wrong by any factor. Where the KL is too small it
+    rises by up to 1.5⁴ at once. Where it is too large one lesson may ruin the policy for good:
+    `after_learn` answers whether the lesson is to stand, which it is not where it changed the
+    policy by a KL beyond 0.1, or the weights by a ratio beyond 0.01, ten times the aim. The caller
+    puts back the weights that it kept, which it has to do while `is_watchful` alone. Eight lessons
+    that were taken back, or whose KL was too small, end the search as well.
 
     **When it abstains**, and says so once in the log: where the domain has `probe=False` and
     `learn` returns none of these; where the agent would have to act and has more than 1 MiB of

@@ -136,7 +136,7 @@ class WindowJudge:
     def play_here(self, agent: BaseAgent, seeds: Sequence[int]) -> Standing | None:
         """Let any policy play such episodes in the run's own pipeline, where it can play them.
 
-        Whoever examines elsewhere builds agents by a factory, which makes the run's alone.
+        Whoever examines elsewhere does so with an agent like the run's, and can be no other.
 
         Args:
             agent: takes the seat in the validation pipeline.

@@ -37,7 +37,7 @@ class Challenger:
     params: dict[str, Any]
     """Hyperparameters that it trains with; a steered step size may have moved since the draw."""
     snapshot: str
-    """Weights that it goes on from."""
+    """What it goes on from, in the branch store."""
     marks: list[Mark] = field(default_factory=list[Mark])
     """What it was worth at the end of each generation, oldest first."""
 
@@ -79,7 +79,7 @@ class PopulationOptimizer(BranchSearch):
         param_bounds: bounds by name, (low, high) inclusive; see `HyperparamSpace`.
         n_members: K, the learner included, at least 2.
         waits: whether a learner that rises trains alone; False compares at every generation.
-        n_episodes: held-out episodes that a member is examined on, at least 2.
+        n_episodes: held-out episodes that each is examined on, at least 2.
         seed: of a generator of its own until `set_rng`.
 
     Raises:
