@@ -1,6 +1,5 @@
 """Keeps snapshots of policies in one directory, so that a kill at any moment loses none of them."""
 
-import logging
 import os
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
@@ -9,12 +8,9 @@ from typing import final
 
 from optix_core._atomic_io import make_directory, open_directory
 from optix_core._directory_lock import SharedDirectory, shared_directory
-from optix_core._retention import rank
 from optix_core._snapshot_files import WEIGHTS_NAME
 from optix_core._snapshot_listing import (
     MAX_RESCANS,
-    Listing,
-    read_listing,
     read_record,
     sequence_of,
     verify_snapshot,
@@ -23,9 +19,9 @@ from optix_core._snapshot_record import SnapshotRecord, new_record
 from optix_core._snapshot_rewind import discard, last_sequence, rewind
 from optix_core._snapshot_writer import SnapshotWriter
 from optix_core._stored_values import is_same
+from optix_core._trusted_reading import TrustedReading
 from optix_core.base_agent import BaseAgent
 from optix_core.errors import (
-    CheckpointCorruptError,
     CheckpointError,
     CheckpointNotFoundError,
     ConfigurationError,
@@ -34,8 +30,6 @@ from optix_core.eval_metrics import EvalMetrics
 from optix_core.hyperparam_set import HyperparamSet
 from optix_core.policy_snapshot import PolicySnapshot
 from optix_core.read_back import put_into_force
-
-logger = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT_S = 30.0
 
@@ -67,7 +61,7 @@ class CheckpointRegistry:
         """Number of the run that saves, within the directory; stored in each snapshot."""
         self._root = Path(checkpoint_dir).absolute()
         self._max_snapshots = int(max_snapshots)
-        self._distrusted: set[str] = set()
+        self._trusted = TrustedReading(self._root)
         self._shared: SharedDirectory | None = None
 
     @property
@@ -104,7 +98,7 @@ class CheckpointRegistry:
             OSError: if one cannot be read for a reason that may pass.
         """
         with self._reading() as root:
-            records = self._list(root).records if root is not None else {}
+            records = self._trusted.listing(root).records if root is not None else {}
         return [self._as_snapshot(name, record) for name, record in records.items()]
 
     def find(self, snapshot_id: str) -> PolicySnapshot:
@@ -160,7 +154,7 @@ class CheckpointRegistry:
                     root=root,
                     shared=shared,
                     max_snapshots=self._max_snapshots,
-                    distrusted=self._distrusted,
+                    distrusted=self._trusted.distrusted,
                     pins_new=pin,
                 )
                 name, record = writer.save(record, write)
@@ -310,46 +304,11 @@ class CheckpointRegistry:
                 if root is None:
                     return None
                 try:
-                    return self._find_best_in(root, run_id)
+                    found = self._trusted.find_best(root, run_id)
                 except CheckpointNotFoundError:
                     continue  # pruned by another process while it was read
+            return None if found is None else self._as_snapshot(*found)
         raise CheckpointError(f"snapshots in {self._root} vanish while they are read; try again")
-
-    def _find_best_in(self, root: int, run_id: int | None) -> PolicySnapshot | None:
-        listing = self._list(root)
-        damage = list(listing.damaged.values()) if run_id is None else []
-        for candidate in rank(listing.candidates):
-            if run_id not in (None, candidate.run_id):
-                continue
-            name, record = candidate.snapshot_id, listing.records[candidate.snapshot_id]
-            try:
-                verify_snapshot(root, name, record)
-            except CheckpointCorruptError as error:
-                self._distrust(name, error)
-                damage.append(error)
-            else:
-                self._distrusted.discard(name)
-                return self._as_snapshot(name, record)
-        if damage:
-            raise CheckpointCorruptError(
-                f"no intact snapshot is left in {self._root}; the first of {len(damage)} "
-                f"that are damaged: {damage[0]}"
-            ) from damage[0]
-        return None
-
-    def _list(self, root: int) -> Listing:
-        listing = read_listing(root)
-        for name, error in listing.damaged.items():
-            self._distrust(name, error)
-        for name, error in listing.unreadable.items():
-            if name not in listing.damaged:
-                raise error
-        return listing
-
-    def _distrust(self, name: str, error: CheckpointCorruptError) -> None:
-        if name not in self._distrusted:
-            self._distrusted.add(name)
-            logger.warning("passing over a damaged snapshot in %s: %s", self._root, error)
 
     @contextmanager
     def _reading(self) -> Generator[int | None]:
