@@ -25,6 +25,7 @@ SOURCES = (
     "_directory_lock.py",
     "_snapshot_",
     "_manifest.py",
+    "_sealed_json.py",
     "checkpoint_registry.py",
 )
 
