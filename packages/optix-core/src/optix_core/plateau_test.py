@@ -241,7 +241,7 @@ class PlateauTest:
 
 
 def _of_one_rule(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a state lacks that was saved while there was the longer rule alone.
+    """Return what a state lacks that was saved while there was the thorough rule alone.
 
     It goes on alone: the other one is for a run's first round.
     """
