@@ -68,11 +68,11 @@ PLANS: Mapping[str, Sequence[Plan]] = {
             n_seeds=5,
         ),
         Plan(conditions=("fixed", "default"), starts=("rate-10", "gamma"), n_seeds=5),
-        Plan(conditions=("fixed", "default"), starts=STARTS, n_seeds=18),
+        Plan(conditions=("fixed", "default"), starts=STARTS, n_seeds=20),
         Plan(
             conditions=("random-search", "optuna", "population", "evolution"),
             starts=("random",),
-            n_seeds=18,
+            n_seeds=20,
         ),
         Plan(conditions=LONGER, starts=("good", "random"), n_seeds=10),
     ),
