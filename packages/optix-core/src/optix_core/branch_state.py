@@ -20,8 +20,9 @@ from optix_core._atomic_io import (
     read_capped,
     write_new,
 )
+from optix_core._sealed_json import check_version, read_version
 from optix_core._state_tree import pack, unpack
-from optix_core.errors import CheckpointCorruptError, CheckpointError, ContractViolationError
+from optix_core.errors import CheckpointCorruptError, ContractViolationError
 from optix_core.weights_file import load_arrays, save_arrays
 
 SCHEMA_VERSION = 1
@@ -35,12 +36,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: dict[str, Any]
 
 
-class _Version(msgspec.Struct, frozen=True):
-    schema_version: int
-
-
 _documents = msgspec.json.Decoder(_Document)
-_versions = msgspec.json.Decoder(_Version)
 _encoder = msgspec.json.Encoder()
 
 
@@ -88,12 +84,7 @@ def read_branch_state(snapshot: Path) -> dict[str, Any] | None:
 
 def _decode(data: bytes, where: str) -> dict[str, Any]:
     try:
-        version = _versions.decode(data).schema_version
-        if version > SCHEMA_VERSION:
-            raise CheckpointError(
-                f"{where} has schema_version {version}, this optix-core reads up to "
-                f"{SCHEMA_VERSION}; update optix-core"
-            )
+        check_version(read_version(data), SCHEMA_VERSION, where)
         return _documents.decode(data).state
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CheckpointCorruptError(f"{where} is damaged: {error}") from error
